@@ -1,0 +1,106 @@
+import type { LeaderEpoch, Offset, PartitionIndex, ProducerId, TimestampMs, TopicId } from '@streamline/core/types/ids';
+import type { LogConfig } from '@streamline/core/log/log-config';
+import type { BatchHeader } from '@streamline/wire/records/batch-header';
+
+/** Partitions are known by topic id, never by name (S-2). */
+export interface PartitionKey {
+  readonly topicId: TopicId;
+  readonly partition: PartitionIndex;
+}
+
+/** A batch that was checked (magic, CRC, counts) by the caller; the log patches base offset and leader epoch in place. */
+export interface CheckedBatch {
+  readonly bytes: Buffer;
+  readonly header: BatchHeader;
+}
+
+export type AppendOutcome =
+  | { readonly kind: 'appended'; readonly baseOffset: Offset; readonly lastOffset: Offset; readonly logAppendTimeMs: TimestampMs | -1 }
+  /** The producer sent this batch before, among its last five: acknowledge with the old offset once that is durable. */
+  | { readonly kind: 'duplicate'; readonly baseOffset: Offset; readonly lastOffset: Offset }
+  /** A Kafka error code: 45, 47, 56 (KAFKA_STORAGE_ERROR) ... Nothing was appended. */
+  | { readonly kind: 'refused'; readonly errorCode: number; readonly message: string };
+
+export interface ReadLimits {
+  /** Whole batches up to about this size; the last one is left out rather than cut. */
+  readonly maxBytes: number;
+  /** Return the first batch even where it is larger than `maxBytes`. */
+  readonly minOneBatch: boolean;
+  /** Only batches that end before this offset: high watermark, last stable offset or log end. */
+  readonly upTo: Offset;
+}
+
+export interface ReadResult {
+  /** Whole batches, the first of which holds the offset asked for (or is the next one after a gap). */
+  readonly chunks: readonly Buffer[];
+  readonly bytes: number;
+}
+
+export interface TimestampOffset {
+  readonly offset: Offset;
+  readonly timestamp: TimestampMs;
+  readonly leaderEpoch: LeaderEpoch;
+}
+
+export interface ProducerSnapshot {
+  readonly producerId: ProducerId;
+  readonly producerEpoch: number;
+  readonly lastSequence: number;
+  readonly lastTimestamp: TimestampMs;
+}
+
+/** One partition's log on this node. Methods that change something take effect before they return; promises tell durability. */
+export interface PartitionLog {
+  readonly key: PartitionKey;
+  readonly config: LogConfig;
+  readonly logStartOffset: Offset;
+  /** The offset that the next record gets. */
+  readonly logEndOffset: Offset;
+  /** Everything before it is as durable as this partition's durability asks: in the journal, or written (page-cache). */
+  readonly stableEndOffset: Offset;
+  /** The epoch of the last `startEpoch`. */
+  readonly leaderEpoch: LeaderEpoch;
+  /** Bytes of batches between log start and log end, wherever they lie at the moment. */
+  readonly sizeBytes: number;
+  /** Set when this replica cannot be served any more (S-9, S-11): file, offset, reason. */
+  readonly offlineReason: string | undefined;
+
+  /** Begins a leader epoch (S-3: durable before the first append of that epoch is). */
+  startEpoch(epoch: LeaderEpoch): void;
+  append(batch: CheckedBatch): AppendOutcome;
+  /** Synchronous where the tail cache holds the bytes, else from segments. Fails with a LogError when offline. */
+  read(from: Offset, limits: ReadLimits): ReadResult | Promise<ReadResult>;
+  /** The first record at or after a time, below `upTo`; for ListOffsets. */
+  offsetForTimestamp(timestamp: TimestampMs, upTo: Offset): Promise<TimestampOffset | undefined>;
+  /** The record with the highest timestamp, below `upTo`. */
+  offsetOfMaxTimestamp(upTo: Offset): Promise<TimestampOffset | undefined>;
+  /** The largest epoch at or below `epoch` and where it ends (KIP-101, KIP-279); undefined where none is known. */
+  epochEndOffset(epoch: LeaderEpoch): { readonly leaderEpoch: LeaderEpoch; readonly endOffset: Offset } | undefined;
+  /** The epoch that wrote `offset`. */
+  epochOf(offset: Offset): LeaderEpoch | undefined;
+  /** Moves the log start forward (DeleteRecords, retention); resolves when durable (S-3). */
+  advanceLogStart(offset: Offset): Promise<void>;
+  /** Cuts the log to `offset` (followers); resolves when durable (S-3). */
+  truncateTo(offset: Offset): Promise<void>;
+  /** New settings, from now on; a change of durability takes effect as P-3 says. */
+  configure(config: LogConfig): void;
+  producers(): readonly ProducerSnapshot[];
+}
+
+/** All partition logs of one storage role: one journal, one directory, one writer. */
+export interface LogEngine {
+  /** Opens a partition, creating it where it is new (OPEN is journaled before its first append, S-2). */
+  open(key: PartitionKey, config: LogConfig): PartitionLog;
+  get(key: PartitionKey): PartitionLog | undefined;
+  all(): Iterable<PartitionLog>;
+  /** Deletes for ever: DELETE is durable before anything is unlinked (S-2). Space is back when the promise resolves. */
+  delete(key: PartitionKey): Promise<void>;
+  /** Called with the partitions whose `stableEndOffset` moved, once a group. */
+  onStable(listener: (logs: readonly PartitionLog[]) => void): void;
+  /** Called once when durability is lost for good (J-9): acknowledge nothing more, exit. */
+  onFatal(listener: (error: Error) => void): void;
+  /** Applies retention and rolling by time now; hosts call it every `log.retention.check.interval`. */
+  runRetention(): Promise<void>;
+  /** A clean stop: everything durable, checkpointed, end marker written. */
+  close(): Promise<void>;
+}
