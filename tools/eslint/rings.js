@@ -66,7 +66,9 @@ function ringProblem(from, to) {
     return from.unit === 'services/node' ? undefined : `services never import each other: only services/node composes them`;
   }
   if (to.ring === 'core' && (from.ring === 'core' || from.ring === 'wire')) {
-    return to.unit === 'libs/core/types' ? undefined : `${from.unit} may import of core only libs/core/types; facts cross as values`;
+    return to.unit === 'libs/core/types'
+      ? undefined
+      : `${from.unit} may import of core only libs/core/types; facts cross as values`;
   }
   if (MAY_IMPORT[from.ring].includes(to.ring)) return undefined;
   return `imports run downward only: ${from.unit} (${from.ring}) may not import ${to.unit} (${to.ring})`;

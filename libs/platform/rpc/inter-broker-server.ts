@@ -1,0 +1,152 @@
+import * as grpc from '@grpc/grpc-js';
+import { Server as NestServer, Transport, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
+import type { ServiceDefinition } from '@streamline/wire/contracts/port';
+import { firstValueFrom } from 'rxjs';
+import { HealthImplementation } from 'grpc-health-check';
+import { pumpStream } from './pump-stream';
+import { addReflection } from './reflection';
+import { methodsOf, type ServerCall } from './service-definition';
+import { toStatus } from './status';
+
+/** HTTP/2 window of bulk streams: 64 KiB, the default, halves their speed (docs/performance.md). */
+export const FLOW_CONTROL_WINDOW_BYTES = 16 * 1024 * 1024;
+
+/** Larger than any bulk frame that a peer may send: the largest Kafka frame and its header. */
+const MESSAGE_BYTES_MAX = 128 * 1024 * 1024;
+
+/** Plain grpc-js handlers for the bulk methods of a service, by their key in the definition. */
+export type BulkHandlers = Readonly<Record<string, (call: grpc.ServerDuplexStream<Buffer, Buffer>) => void>>;
+
+export interface ServedService {
+  readonly definition: ServiceDefinition;
+  readonly bulk?: BulkHandlers;
+}
+
+export interface InterBrokerServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly services: readonly ServedService[];
+  readonly credentials?: grpc.ServerCredentials;
+}
+
+/** The address cannot be listened on; names it and why. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+}
+
+/**
+ * Nest transport of the inter-broker port: finds the `@GrpcMethod` handlers that `ServePort` made, serves bulk methods
+ * with plain grpc-js handlers on the same listener, and adds the gRPC health and reflection services.
+ */
+export class InterBrokerServer extends NestServer implements CustomTransportStrategy {
+  override readonly transportId = Transport.GRPC;
+  private readonly server = new grpc.Server({
+    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+    'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
+  });
+  private readonly health: HealthImplementation;
+  private boundPort = 0;
+
+  constructor(private readonly options: InterBrokerServerOptions) {
+    super();
+    this.health = new HealthImplementation(
+      Object.fromEntries([
+        ['', 'NOT_SERVING'],
+        ...options.services.map((service) => [service.definition.fullName, 'NOT_SERVING']),
+      ]),
+    );
+  }
+
+  /** The port that is listened on, also when port 0 was asked for. */
+  get port(): number {
+    return this.boundPort;
+  }
+
+  /** What the health service answers for a service, or for the whole listener (`''`). */
+  setServing(serving: boolean, service = ''): void {
+    this.health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING');
+  }
+
+  override listen(callback: (error?: unknown) => void): void {
+    for (const service of this.options.services) this.addService(service);
+    this.health.addToServer(this.server);
+    addReflection(this.server);
+    const { host, port, credentials } = this.options;
+    const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    this.server.bindAsync(address, credentials ?? grpc.ServerCredentials.createInsecure(), (error, bound) => {
+      this.boundPort = bound;
+      callback(error ? new ListenError(`cannot listen on ${address} for other nodes: ${error.message}`) : undefined);
+    });
+  }
+
+  /** Finishes what is in flight; what is not done within a second is cut. */
+  override async close(): Promise<void> {
+    this.health.setStatus('', 'NOT_SERVING');
+    await new Promise<void>((resolve) => {
+      const cut = setTimeout(() => this.server.forceShutdown(), 1_000);
+      this.server.tryShutdown(() => {
+        clearTimeout(cut);
+        resolve();
+      });
+    });
+  }
+
+  override on(): void {}
+
+  override unwrap<T>(): T {
+    return this.server as T;
+  }
+
+  private addService({ definition, bulk }: ServedService): void {
+    const methods: Record<string, grpc.MethodDefinition<unknown, unknown>> = {};
+    const handlers: grpc.UntypedServiceImplementation = {};
+    for (const { key, definition: method } of methodsOf(definition)) {
+      methods[key] = method;
+      if (method.requestStream) {
+        const handler = bulk?.[key];
+        if (handler) handlers[key] = handler as grpc.UntypedHandleCall;
+        continue;
+      }
+      const found = this.handlerOf(definition.fullName, method.path.slice(method.path.lastIndexOf('/') + 1));
+      if (found) handlers[key] = method.responseStream ? this.streaming(found) : this.unary(found);
+    }
+    this.server.addService(methods, handlers);
+  }
+
+  private handlerOf(service: string, rpc: string): MessageHandler | null {
+    return this.getHandlerByPattern(this.normalizePattern({ service, rpc, streaming: 'no_stream' }));
+  }
+
+  private async result(handler: MessageHandler, call: ServerCall, request: unknown): Promise<unknown> {
+    return firstValueFrom(this.transformToObservable(await handler(request, call)));
+  }
+
+  private unary(handler: MessageHandler): grpc.handleUnaryCall<unknown, unknown> {
+    return (call, callback) => {
+      this.result(handler, call, call.request).then(
+        (value) => callback(null, value),
+        (error: unknown) => callback(rpcStatus(error)),
+      );
+    };
+  }
+
+  private streaming(handler: MessageHandler): grpc.handleServerStreamingCall<unknown, unknown> {
+    return (call) => {
+      this.result(handler, call, call.request)
+        .then((values) => pumpStream(values as AsyncIterable<unknown>, call))
+        .catch((error: unknown) => call.emit('error', rpcStatus(error)));
+    };
+  }
+}
+
+/** `ServePort` throws a status as an RpcException, of which Nest passes on the payload. */
+function rpcStatus(error: unknown): { code: grpc.status; details: string } {
+  const payload = error as { code?: unknown; details?: unknown };
+  if (typeof payload.code === 'number' && typeof payload.details === 'string') {
+    return { code: payload.code, details: payload.details };
+  }
+  return toStatus(error);
+}
