@@ -1,0 +1,141 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Clock } from '../ports/clock';
+import { Connection, type CloseReason, type ConnectionHost, type RequestProcessor } from './connection';
+import type { ConnectionLimits } from './connection-limits';
+import type { GatewayMetrics } from './gateway-metrics';
+import { InFlightBudget } from './in-flight-budget';
+import type { RateLimitedLog } from './rate-limited-log';
+
+/** Idle, slow-request and slow-reader deadlines are looked at this often. */
+const CHECK_INTERVAL_MS = 1000;
+
+const KEEP_ALIVE_DELAY_MS = 60_000;
+
+export interface ConnectionServerOptions {
+  readonly limits: ConnectionLimits;
+  readonly clock: Clock;
+  readonly processor: RequestProcessor;
+  readonly budget: InFlightBudget;
+  readonly metrics: GatewayMetrics;
+  readonly log: RateLimitedLog;
+}
+
+/** Accepts clients of the Kafka protocol and bounds what they may cost. TLS hands its sockets to {@link accept} as well. */
+export class ConnectionServer {
+  private readonly server: Server;
+  private readonly connections = new Set<Connection>();
+  private readonly perAddress = new Map<string, number>();
+  private readonly host: ConnectionHost;
+  private nextId = 1;
+  private stopping = false;
+  private onEmpty: (() => void) | undefined;
+
+  constructor(private readonly options: ConnectionServerOptions) {
+    const { clock, limits, budget, metrics, processor } = options;
+    this.host = {
+      limits,
+      budget,
+      metrics,
+      processor,
+      monotonicMs: () => clock.monotonicMs(),
+      schedule: (delayMs, task) => void clock.schedule(delayMs, task),
+      onClosed: (connection, reason) => this.onClosed(connection, reason),
+    };
+    this.server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS }, (socket) =>
+      this.accept(socket),
+    );
+  }
+
+  /** True between {@link listen} and {@link stop}. */
+  get listening(): boolean {
+    return this.server.listening;
+  }
+
+  get openConnections(): number {
+    return this.connections.size;
+  }
+
+  /** Opens the port (0: any free one) and tells which it is. Fails with the platform's error, such as EADDRINUSE. */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen({ host, port, backlog: 1024 }, () => {
+        this.server.off('error', reject);
+        this.server.on('error', (error) =>
+          this.options.log.write('error', 'accept-failed', { error: error.message }, 'a connection could not be accepted'),
+        );
+        this.scheduleChecks();
+        const address = this.server.address();
+        if (address === null || typeof address === 'string') reject(new Error(`no TCP address: ${String(address)}`));
+        else resolve(address.port);
+      });
+    });
+  }
+
+  /** Takes a connected socket, unless a limit forbids it. */
+  accept(socket: Socket): void {
+    const { limits, metrics } = this.options;
+    const address = socket.remoteAddress ?? '';
+    const ofAddress = this.perAddress.get(address) ?? 0;
+    if (this.stopping || this.connections.size >= limits.maxConnections || ofAddress >= limits.maxConnectionsPerIp) {
+      metrics.connectionsRefused++;
+      const reason = ofAddress >= limits.maxConnectionsPerIp ? 'max.connections.per.ip' : 'max.connections';
+      if (!this.stopping)
+        this.options.log.write('warn', 'connection-refused', { address, reason }, 'connection refused by a limit');
+      socket.on('error', () => undefined);
+      socket.destroy();
+      return;
+    }
+    this.perAddress.set(address, ofAddress + 1);
+    metrics.connectionsAccepted++;
+    metrics.connectionsOpen++;
+    this.connections.add(new Connection(this.nextId++, socket, this.host));
+  }
+
+  /**
+   * Accepts nothing more, answers what was started (long polls end at once), and closes. Connections that are not done
+   * after `deadlineMs` are cut off.
+   */
+  async stop(deadlineMs: number): Promise<void> {
+    if (this.stopping) return;
+    this.stopping = true;
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    for (const connection of [...this.connections]) connection.drain();
+    if (this.connections.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.onEmpty = resolve;
+        this.options.clock.schedule(deadlineMs, resolve);
+      });
+    }
+    for (const connection of [...this.connections])
+      connection.close({ kind: 'stopping', detail: 'the deadline of the stop passed' });
+    await closed;
+  }
+
+  private onClosed(connection: Connection, reason: CloseReason): void {
+    if (!this.connections.delete(connection)) return;
+    const { metrics, log } = this.options;
+    const address = connection.remoteAddress;
+    const rest = (this.perAddress.get(address) ?? 1) - 1;
+    if (rest === 0) this.perAddress.delete(address);
+    else this.perAddress.set(address, rest);
+    metrics.connectionsOpen--;
+    metrics.connectionClosed(reason.kind);
+    const peer = `${address}:${connection.remotePort}`;
+    if (reason.kind === 'internal')
+      log.write('error', 'connection-failed', { peer, reason: reason.detail }, 'connection closed by a defect');
+    else if (reason.kind !== 'client' && reason.kind !== 'stopping') {
+      log.write('warn', `connection-closed-${reason.kind}`, { peer, reason: reason.detail }, 'connection closed');
+    }
+    if (this.connections.size === 0) this.onEmpty?.();
+  }
+
+  private scheduleChecks(): void {
+    this.options.clock.schedule(CHECK_INTERVAL_MS, () => {
+      if (this.stopping) return;
+      const nowMs = this.options.clock.monotonicMs();
+      for (const connection of [...this.connections]) connection.check(nowMs);
+      this.scheduleChecks();
+    });
+  }
+}

@@ -1,0 +1,400 @@
+import type { Socket } from 'node:net';
+import type { ConnectionLimits } from './connection-limits';
+import { FrameAssembler, FrameError } from './frame-assembler';
+import type { GatewayMetrics } from './gateway-metrics';
+import type { BudgetWaiter, InFlightBudget } from './in-flight-budget';
+import { OutputQueue } from './output-queue';
+
+/** A whole answer as it goes on the wire, its length included, in one piece or more. Must not change any more. */
+export type Answer = Buffer | readonly Buffer[];
+
+/**
+ * How a request takes its turn among those of its connection:
+ * - `serial`: starts when everything before it is answered, and what follows waits for its answer (Kafka's rule for all);
+ * - `parked`: the same, and it may wait long for something to happen (a long poll), so that a stop does not wait for it;
+ * - `pipelined`: may start while earlier pipelined ones are unanswered; its effects take place, in order, when it starts.
+ */
+export type RequestTurn = 'serial' | 'parked' | 'pipelined';
+
+/** What a handler may know of a connection. */
+export interface ConnectionFacts {
+  readonly id: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** Aborts when the client is gone or the listener stops: nobody wants what is still waited for. */
+  readonly signal: AbortSignal;
+}
+
+/** Turns frames into answers. */
+export interface RequestProcessor {
+  /** Looks at the frame's header only. */
+  turnOf(frame: Buffer): RequestTurn;
+  /** The key that the request is counted under. */
+  keyOf(frame: Buffer): number;
+  /**
+   * Starts a request. `undefined` means that it has no answer (acks=0).
+   * @throws ConnectionEnd (also by rejecting) when the connection has to be closed after the answers before it.
+   */
+  process(frame: Buffer, connection: ConnectionFacts): Answer | undefined | Promise<Answer | undefined>;
+}
+
+export type CloseKind =
+  /** The client ended it. */
+  | 'client'
+  | 'socket-error'
+  /** What came is no Kafka request that this node serves. */
+  | 'violation'
+  /** The request failed and has no answer in which to say so (acks=0). */
+  | 'unanswerable'
+  | 'idle'
+  | 'slow-request'
+  | 'slow-reader'
+  | 'stopping'
+  /** A defect of ours. */
+  | 'internal';
+
+/** Why a connection ended: one of few kinds for metrics, and the words for the log. */
+export interface CloseReason {
+  readonly kind: CloseKind;
+  readonly detail: string;
+}
+
+/** A request whose only answer is the end of the connection. */
+export class ConnectionEnd extends Error {
+  override readonly name = 'ConnectionEnd';
+
+  constructor(
+    readonly kind: 'violation' | 'unanswerable',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** What all connections of a listener share. */
+export interface ConnectionHost {
+  readonly limits: ConnectionLimits;
+  readonly budget: InFlightBudget;
+  readonly metrics: GatewayMetrics;
+  readonly processor: RequestProcessor;
+  monotonicMs(): number;
+  schedule(delayMs: number, task: () => void): void;
+  onClosed(connection: Connection, reason: CloseReason): void;
+}
+
+/** A started request: its answer leaves when all before it have left. */
+interface Slot {
+  readonly key: number;
+  readonly turn: RequestTurn;
+  readonly bytes: number;
+  readonly startedMs: number;
+  answer: Answer | undefined;
+  done: boolean;
+  next: Slot | undefined;
+}
+
+const LENGTH_BYTES = 4;
+
+/** What a client still sends is read and dropped for so long after our last byte, lest a reset overtakes it. */
+const LINGER_MS = 250;
+
+/**
+ * One client's connection: frames in, answers out, in order (see {@link RequestTurn}), never holding more than the limits
+ * allow. Where a bound is reached the socket is not read, which is all the back-pressure that the protocol has.
+ */
+export class Connection implements ConnectionFacts, BudgetWaiter {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  private readonly assembler: FrameAssembler;
+  private readonly output: OutputQueue;
+  private aborter: AbortController | undefined;
+  /** A complete frame that may not start yet. */
+  private waiting: Buffer | undefined;
+  private head: Slot | undefined;
+  private tail: Slot | undefined;
+  private inFlight = 0;
+  private inFlightBytes = 0;
+  /** Bytes charged to the budget that belong to no started request. */
+  private bufferedBytes = 0;
+  private paused = false;
+  private pausedAtMs = 0;
+  private exempt = false;
+  private closed = false;
+  /** Set when nothing more is read, and the connection ends once its answers are out. */
+  private ending: CloseReason | undefined;
+  private lastActivityMs: number;
+  /** When the unfinished frame began, pauses left out; -1 between frames. */
+  private frameStartedMs = -1;
+
+  constructor(
+    readonly id: number,
+    private readonly socket: Socket,
+    private readonly host: ConnectionHost,
+  ) {
+    this.remoteAddress = socket.remoteAddress ?? '';
+    this.remotePort = socket.remotePort ?? 0;
+    this.assembler = new FrameAssembler(host.limits.maxFrameBytes);
+    this.output = new OutputQueue(socket, () => host.monotonicMs(), this);
+    this.lastActivityMs = host.monotonicMs();
+    socket.on('data', (chunk: Buffer) => this.onData(chunk));
+    const byClient: CloseReason = { kind: 'client', detail: 'closed by the client' };
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const gone = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+      this.close(gone ? byClient : { kind: 'socket-error', detail: error.message });
+    });
+    socket.on('end', () => this.close(byClient));
+    socket.on('close', () => this.close(byClient));
+  }
+
+  get signal(): AbortSignal {
+    this.aborter ??= new AbortController();
+    if (this.closed) this.aborter.abort();
+    return this.aborter.signal;
+  }
+
+  /** Closes the connection where it is idle, sends a frame too slowly, or does not take its answers. */
+  check(nowMs: number): void {
+    if (this.closed) return;
+    const { limits } = this.host;
+    if (this.output.stalledMs(nowMs) > limits.writeDeadlineMs) {
+      this.close({ kind: 'slow-reader', detail: `the client took none of its answer for ${limits.writeDeadlineMs} ms` });
+    } else if (this.frameStartedMs >= 0 && !this.paused && this.isTooSlow(nowMs)) {
+      this.close({ kind: 'slow-request', detail: `a frame is incomplete after ${Math.round(nowMs - this.frameStartedMs)} ms` });
+    } else if (this.head === undefined && this.output.unsentBytes === 0 && nowMs - this.lastActivityMs > limits.idleMs) {
+      this.close({ kind: 'idle', detail: `no request for ${limits.idleMs} ms (connections.max.idle.ms)` });
+    }
+  }
+
+  /** Reads nothing more and ends once the started requests, but for the parked, are answered. */
+  drain(): void {
+    if (this.closed || this.ending !== undefined) return;
+    if (this.head?.turn === 'parked') {
+      this.head = undefined;
+      this.tail = undefined;
+    }
+    this.end({ kind: 'stopping', detail: 'the listener stops' });
+  }
+
+  /** Ends the connection now; what was started goes on, its answers are dropped. */
+  close(reason: CloseReason): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.head = undefined;
+    this.tail = undefined;
+    this.waiting = undefined;
+    this.host.budget.leave(this);
+    this.host.budget.dropped(this.bufferedBytes);
+    this.host.budget.sent(this.output.unsentBytes);
+    this.bufferedBytes = 0;
+    this.notePauseEnd();
+    const cause = this.ending ?? reason;
+    if (reason === this.ending) this.linger();
+    else this.socket.destroy();
+    this.aborter?.abort();
+    this.host.onClosed(this, cause);
+  }
+
+  /** Sends our end and drops what the client still sends, so that it can read its last answers. */
+  private linger(): void {
+    this.socket.end();
+    this.socket.resume();
+    this.host.schedule(LINGER_MS, () => this.socket.destroy());
+  }
+
+  /** From the output: the client took bytes. */
+  onSent(bytes: number): void {
+    if (this.closed) return;
+    this.host.budget.sent(bytes);
+    this.host.metrics.bytesOut += bytes;
+    this.lastActivityMs = this.host.monotonicMs();
+    if (this.waiting !== undefined) this.pump();
+    this.endWhenDone();
+  }
+
+  /** For the budget: memory is held that only reading on can free. */
+  get holdsUnfinishedFrame(): boolean {
+    return this.assembler.partial;
+  }
+
+  /** From the budget: there is room again, or it is this connection's turn to exceed it. */
+  resumeReading(exempt: boolean): void {
+    this.exempt = exempt;
+    this.updateReading();
+  }
+
+  private onData(chunk: Buffer): void {
+    if (this.closed || this.ending !== undefined) return;
+    this.lastActivityMs = this.host.monotonicMs();
+    this.host.metrics.bytesIn += chunk.length;
+    this.host.budget.arrived(chunk.length);
+    this.bufferedBytes += chunk.length;
+    this.assembler.push(chunk);
+    this.pump();
+  }
+
+  /** Starts what may start, then decides whether to read on. */
+  private pump(): void {
+    try {
+      for (;;) {
+        this.waiting ??= this.nextFrame();
+        if (this.waiting === undefined || this.closed || this.ending !== undefined || !this.mayStart(this.waiting)) break;
+        const frame = this.waiting;
+        this.waiting = undefined;
+        this.start(frame);
+      }
+    } catch (error) {
+      this.violated(error);
+    }
+    if (!this.closed) this.updateReading();
+  }
+
+  private nextFrame(): Buffer | undefined {
+    const frame = this.assembler.next();
+    if (frame === undefined) return undefined;
+    this.frameStartedMs = -1;
+    if (this.exempt) {
+      this.exempt = false;
+      this.host.budget.leave(this);
+    }
+    return frame;
+  }
+
+  private mayStart(frame: Buffer): boolean {
+    const { limits } = this.host;
+    if (this.output.unsentBytes >= limits.maxUnsentBytes) return false;
+    if (this.tail === undefined) return true;
+    return (
+      this.inFlight < limits.maxInFlightRequests &&
+      this.inFlightBytes + frame.length <= limits.maxInFlightBytes &&
+      this.tail.turn === 'pipelined' &&
+      this.host.processor.turnOf(frame) === 'pipelined'
+    );
+  }
+
+  private start(frame: Buffer): void {
+    const { processor, budget } = this.host;
+    const slot: Slot = {
+      key: processor.keyOf(frame),
+      turn: processor.turnOf(frame),
+      bytes: frame.length + LENGTH_BYTES,
+      startedMs: this.host.monotonicMs(),
+      answer: undefined,
+      done: false,
+      next: undefined,
+    };
+    if (this.tail === undefined) this.head = slot;
+    else this.tail.next = slot;
+    this.tail = slot;
+    this.inFlight++;
+    this.inFlightBytes += slot.bytes;
+    this.bufferedBytes -= slot.bytes;
+    budget.started(slot.bytes);
+    let outcome: Answer | undefined | Promise<Answer | undefined>;
+    try {
+      outcome = processor.process(frame, this);
+    } catch (error) {
+      this.failed(slot, error);
+      return;
+    }
+    if (outcome instanceof Promise) {
+      outcome.then(
+        (answer) => this.finished(slot, answer),
+        (error: unknown) => this.failed(slot, error),
+      );
+    } else {
+      this.finished(slot, outcome);
+    }
+  }
+
+  private finished(slot: Slot, answer: Answer | undefined): void {
+    this.inFlight--;
+    this.inFlightBytes -= slot.bytes;
+    this.host.budget.finished(slot.bytes);
+    this.host.metrics.requestDone(slot.key, this.host.monotonicMs() - slot.startedMs);
+    if (this.closed) return;
+    slot.answer = answer;
+    slot.done = true;
+    if (slot !== this.head) return;
+    this.sendAnswers();
+    if (this.waiting !== undefined) this.pump();
+    this.endWhenDone();
+  }
+
+  private failed(slot: Slot, error: unknown): void {
+    this.violated(error);
+    this.finished(slot, undefined);
+  }
+
+  private sendAnswers(): void {
+    let slot = this.head;
+    while (slot?.done === true) {
+      const { answer } = slot;
+      if (answer instanceof Buffer) this.send(answer);
+      else if (Array.isArray(answer)) for (const piece of answer as readonly Buffer[]) this.send(piece);
+      slot = slot.next;
+    }
+    this.head = slot;
+    if (slot === undefined) this.tail = undefined;
+  }
+
+  private send(bytes: Buffer): void {
+    this.host.budget.answered(bytes.length);
+    this.output.push(bytes);
+  }
+
+  /** Nothing that comes after this can be understood or answered: the connection ends behind the answers before it. */
+  private violated(error: unknown): void {
+    const detail = error instanceof Error ? error.message : String(error);
+    if (error instanceof ConnectionEnd) this.end({ kind: error.kind, detail });
+    else this.end({ kind: error instanceof FrameError ? 'violation' : 'internal', detail });
+  }
+
+  private end(reason: CloseReason): void {
+    this.ending ??= reason;
+    this.waiting = undefined;
+    this.socket.pause();
+    this.endWhenDone();
+  }
+
+  private endWhenDone(): void {
+    if (this.ending === undefined || this.closed) return;
+    if (this.head === undefined && this.output.unsentBytes === 0) this.close(this.ending);
+  }
+
+  private isTooSlow(nowMs: number): boolean {
+    const { limits } = this.host;
+    const beyondGraceMs = nowMs - this.frameStartedMs - limits.frameGraceMs;
+    return beyondGraceMs > 0 && this.assembler.partialBytes < (beyondGraceMs / 1000) * limits.frameMinBytesPerSecond;
+  }
+
+  /** Reads on, or not: while a frame waits for its turn, and while the process holds too much. */
+  private updateReading(): void {
+    if (this.closed || this.ending !== undefined) return;
+    const overBudget = !this.exempt && this.host.budget.full;
+    const pause = this.waiting !== undefined || overBudget;
+    if (pause && !this.paused) {
+      this.paused = true;
+      this.pausedAtMs = this.host.monotonicMs();
+      this.host.metrics.pauses++;
+      this.socket.pause();
+    } else if (!pause && this.paused) {
+      this.notePauseEnd();
+      this.socket.resume();
+    }
+    if (overBudget && this.waiting === undefined) this.host.budget.wait(this);
+    this.trackFrame();
+  }
+
+  private notePauseEnd(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    const pausedMs = this.host.monotonicMs() - this.pausedAtMs;
+    this.host.metrics.pausedMs += pausedMs;
+    if (this.frameStartedMs >= 0) this.frameStartedMs += pausedMs;
+  }
+
+  private trackFrame(): void {
+    if (!this.assembler.partial) this.frameStartedMs = -1;
+    else if (this.frameStartedMs < 0) this.frameStartedMs = this.lastActivityMs;
+  }
+}

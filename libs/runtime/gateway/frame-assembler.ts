@@ -1,0 +1,128 @@
+/** Why a byte stream is no sequence of Kafka frames. The connection is closed: there is no way back into step. */
+export class FrameError extends Error {
+  override readonly name = 'FrameError';
+}
+
+/** A frame up to this size gets its whole buffer at once; a larger one must have sent its bytes before memory is taken for it. */
+export const TRUSTED_FRAME_BYTES = 1024 * 1024;
+
+const LENGTH_BYTES = 4;
+
+/**
+ * Cuts a connection's bytes into frames (`int32 length | body`, big endian; the body is handed out without the length).
+ * A frame that lies within one chunk is a view of it; any other is copied exactly once. Memory follows the bytes that
+ * have arrived, never the length that a peer claims beyond {@link TRUSTED_FRAME_BYTES}.
+ */
+export class FrameAssembler {
+  private chunk: Buffer | undefined;
+  private chunkPosition = 0;
+  /** The length prefix as far as it has arrived, where chunks split it. */
+  private prefix = 0;
+  private prefixBytes = 0;
+  /** Length of the frame under way; -1 between frames. */
+  private frameBytes = -1;
+  /** Bytes of the frame under way that were taken from earlier chunks. */
+  private gatheredBytes = 0;
+  /** The frame under way, where it is small enough to be trusted. */
+  private target: Buffer | undefined;
+  /** Pieces of the frame under way, where it is not. */
+  private pieces: Buffer[] = [];
+
+  constructor(private readonly maxFrameBytes: number) {}
+
+  /** True while a frame (or its length) has begun and is not complete. */
+  get partial(): boolean {
+    return this.frameBytes >= 0 || this.prefixBytes > 0;
+  }
+
+  /** Bytes of the unfinished frame that have arrived, its length prefix included; 0 between frames. */
+  get partialBytes(): number {
+    return this.frameBytes >= 0 ? LENGTH_BYTES + this.gatheredBytes : this.prefixBytes;
+  }
+
+  /** Takes the next bytes. Call {@link next} until it has no more frames before the next chunk. */
+  push(chunk: Buffer): void {
+    if (this.chunk !== undefined) throw new Error('the chunk before has frames left');
+    this.chunk = chunk;
+    this.chunkPosition = 0;
+  }
+
+  /**
+   * The next complete frame, or undefined until more bytes arrive.
+   * @throws FrameError when a length is negative, too short for a request header, or above the limit.
+   */
+  next(): Buffer | undefined {
+    const chunk = this.chunk;
+    if (chunk === undefined) return undefined;
+    if (this.frameBytes < 0 && !this.readLength(chunk)) return this.exhausted();
+    const missing = this.frameBytes - this.gatheredBytes;
+    const available = chunk.length - this.chunkPosition;
+    if (available >= missing) return this.complete(chunk, missing);
+    if (available > 0) this.gather(chunk.subarray(this.chunkPosition));
+    return this.exhausted();
+  }
+
+  private exhausted(): undefined {
+    this.chunk = undefined;
+    return undefined;
+  }
+
+  private readLength(chunk: Buffer): boolean {
+    if (this.prefixBytes === 0 && chunk.length - this.chunkPosition >= LENGTH_BYTES) {
+      this.begin(chunk.readInt32BE(this.chunkPosition));
+      this.chunkPosition += LENGTH_BYTES;
+      return true;
+    }
+    while (this.prefixBytes < LENGTH_BYTES && this.chunkPosition < chunk.length) {
+      this.prefix = (this.prefix << 8) | (chunk[this.chunkPosition++] ?? 0);
+      this.prefixBytes++;
+    }
+    if (this.prefixBytes < LENGTH_BYTES) return false;
+    this.begin(this.prefix | 0);
+    return true;
+  }
+
+  private begin(length: number): void {
+    if (length < 0) throw new FrameError(`a frame with the negative length ${length}`);
+    if (length > this.maxFrameBytes) {
+      throw new FrameError(`a frame of ${length} bytes, at most ${this.maxFrameBytes} are allowed (socket.request.max.bytes)`);
+    }
+    this.prefix = 0;
+    this.prefixBytes = 0;
+    this.frameBytes = length;
+    this.gatheredBytes = 0;
+  }
+
+  private gather(piece: Buffer): void {
+    if (this.frameBytes <= TRUSTED_FRAME_BYTES) {
+      this.target ??= Buffer.allocUnsafeSlow(this.frameBytes);
+      piece.copy(this.target, this.gatheredBytes);
+    } else {
+      this.pieces.push(piece);
+    }
+    this.gatheredBytes += piece.length;
+  }
+
+  private complete(chunk: Buffer, missing: number): Buffer {
+    const last = chunk.subarray(this.chunkPosition, this.chunkPosition + missing);
+    this.chunkPosition += missing;
+    let frame = last;
+    if (this.gatheredBytes > 0) {
+      this.gather(last);
+      frame = this.target ?? concatOwned(this.pieces, this.frameBytes);
+    }
+    this.target = undefined;
+    this.pieces = [];
+    this.frameBytes = -1;
+    this.gatheredBytes = 0;
+    return frame;
+  }
+}
+
+/** Like Buffer.concat, but never from the shared pool: the frame's memory lives and dies with the frame. */
+function concatOwned(pieces: readonly Buffer[], bytes: number): Buffer {
+  const whole = Buffer.allocUnsafeSlow(bytes);
+  let position = 0;
+  for (const piece of pieces) position += piece.copy(whole, position);
+  return whole;
+}
