@@ -1,0 +1,26 @@
+const PRIME_2 = 0x85ebca77;
+const PRIME_3 = 0xc2b2ae3d;
+const PRIME_4 = 0x27d4eb2f;
+const PRIME_5 = 0x165667b1;
+
+function rotateLeft(value: number, bits: number): number {
+  return (value << bits) | (value >>> (32 - bits));
+}
+
+/** XXH32 (seed 0) of fewer than 16 bytes, which is what an lz4 frame descriptor takes. */
+export function xxh32Short(data: Buffer): number {
+  if (data.length >= 16) throw new RangeError(`xxh32Short takes fewer than 16 bytes, not ${data.length}`);
+  let hash = (PRIME_5 + data.length) | 0;
+  let at = 0;
+  for (; at + 4 <= data.length; at += 4) {
+    hash = (hash + Math.imul(data.readUInt32LE(at), PRIME_3)) | 0;
+    hash = Math.imul(rotateLeft(hash, 17), PRIME_4);
+  }
+  for (; at < data.length; at += 1) {
+    hash = (hash + Math.imul(data.readUInt8(at), PRIME_5)) | 0;
+    hash = Math.imul(rotateLeft(hash, 11), 0x9e3779b1);
+  }
+  hash = Math.imul(hash ^ (hash >>> 15), PRIME_2);
+  hash = Math.imul(hash ^ (hash >>> 13), PRIME_3);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

@@ -1,0 +1,194 @@
+import { ErrorCode } from '@streamline/core/types/error-code';
+import { BATCH_OVERHEAD_BYTES, BatchField, NO_TIMESTAMP, codecIdOf } from './batch-header';
+import { isControl, isLogAppendTime, isTransactional, readBatchHeader } from './batch-header';
+import type { BatchHeader } from './batch-header';
+import { recompressBatch } from './batch-builder';
+import { wholeBatchSizeAt } from './batch-iterator';
+import { isBatchCrcValid, patchMaxTimestamp } from './batch-patch';
+import { CodecId } from './codecs/codec';
+import { RecordFormatError } from './record-format-error';
+import { scanRecords } from './record-scan';
+import type { RecordScan } from './record-scan';
+import { recordsSection } from './record-view';
+
+/** What a topic and its broker allow; see the topic configs of the same names. */
+export interface ProduceRules {
+  /** max.message.bytes, for the batch as it comes. */
+  readonly maxMessageBytes: number;
+  /** max.decompressed.message.bytes, for its records decompressed. */
+  readonly maxDecompressedBytes: number;
+  /** message.timestamp.before.max.ms */
+  readonly timestampBeforeMaxMs: number;
+  /** message.timestamp.after.max.ms */
+  readonly timestampAfterMaxMs: number;
+  /** message.timestamp.type is LogAppendTime. */
+  readonly logAppendTime: boolean;
+  /** cleanup.policy holds `compact`: every record needs a key. */
+  readonly compactedTopic: boolean;
+  /** compression.type as a codec id; `undefined` is `producer`: keep what the client chose. */
+  readonly codecId: number | undefined;
+  /** compression.<codec>.level of that codec. */
+  readonly compressionLevel: number | undefined;
+}
+
+export interface RecordError {
+  readonly batchIndex: number;
+  readonly message: string;
+}
+
+export interface RefusedProduce {
+  readonly ok: false;
+  readonly errorCode: ErrorCode;
+  readonly message: string;
+  /** The records at fault, at most `MAX_RECORD_ERRORS` of them; empty where the batch as a whole is. */
+  readonly recordErrors: readonly RecordError[];
+}
+
+export interface ValidProduce {
+  readonly ok: true;
+  /** What to append: a view of the request's bytes, or a new buffer where the topic wants another codec. */
+  readonly batch: Buffer;
+  readonly header: BatchHeader;
+}
+
+/** An answer need not list a million records. */
+export const MAX_RECORD_ERRORS = 100;
+
+/**
+ * Checks what a producer sent for one partition, as Kafka 4.4 does (ByteBufferLogInputStream, ProduceRequest,
+ * UnifiedLog.analyzeAndValidateRecords, LogValidator): exactly one whole batch of magic 2, sound, within the rules.
+ * Stamps it in place with `nowMs` for LogAppendTime, and mends a max timestamp that its records do not bear out.
+ * Uncompressed: one pass of CRC and one skip-scan. Never throws for bad bytes.
+ */
+export function validateProduce(records: Buffer, rules: ProduceRules, nowMs: number): ValidProduce | RefusedProduce {
+  try {
+    return validate(records, rules, nowMs);
+  } catch (error) {
+    if (error instanceof RecordFormatError) return refuse(codeOf(error), error.message);
+    throw error;
+  }
+}
+
+function validate(records: Buffer, rules: ProduceRules, nowMs: number): ValidProduce | RefusedProduce {
+  const sizeBytes = wholeBatchSizeAt(records, 0);
+  if (sizeBytes === undefined)
+    return refuse(ErrorCode.INVALID_RECORD, 'a produce request needs one record batch per partition, here is none');
+  const magic = records.readInt8(BatchField.magic);
+  if (magic !== 2)
+    return refuse(ErrorCode.INVALID_RECORD, `a produce request takes record batches of magic 2 only, not ${magic}`);
+  if (wholeBatchSizeAt(records, sizeBytes) !== undefined) {
+    return refuse(ErrorCode.INVALID_RECORD, 'a produce request takes exactly one record batch per partition, here are more');
+  }
+  if (sizeBytes < BATCH_OVERHEAD_BYTES) {
+    return refuse(ErrorCode.CORRUPT_MESSAGE, `batch of ${sizeBytes} bytes is smaller than its header of ${BATCH_OVERHEAD_BYTES}`);
+  }
+  const batch = sizeBytes === records.length ? records : records.subarray(0, sizeBytes);
+  if (batch.readInt32BE(0) !== 0 || batch.readInt32BE(4) !== 0) {
+    return refuse(ErrorCode.INVALID_RECORD, 'the base offset of a batch in a produce request is 0; the leader gives the offsets');
+  }
+  if (sizeBytes > rules.maxMessageBytes) {
+    return refuse(ErrorCode.MESSAGE_TOO_LARGE, `batch of ${sizeBytes} bytes exceeds max.message.bytes ${rules.maxMessageBytes}`);
+  }
+  if (!isBatchCrcValid(batch)) return refuse(ErrorCode.CORRUPT_MESSAGE, 'the batch does not match its CRC');
+  const header = readBatchHeader(batch);
+  return checkHeader(header) ?? checkRecords(batch, header, rules, nowMs);
+}
+
+function checkHeader(header: BatchHeader): RefusedProduce | undefined {
+  const { attributes, recordCount } = header;
+  if (recordCount < 1 || header.lastOffsetDelta !== recordCount - 1) {
+    return refuse(
+      ErrorCode.INVALID_RECORD,
+      `batch says ${recordCount} records, but its last offset delta is ${header.lastOffsetDelta}`,
+    );
+  }
+  if (isControl(attributes)) return refuse(ErrorCode.INVALID_RECORD, 'clients do not write control batches');
+  if (header.producerId >= 0 && (header.baseSequence < 0 || header.producerEpoch < 0)) {
+    return refuse(
+      ErrorCode.INVALID_RECORD,
+      `producer ${header.producerId} sent epoch ${header.producerEpoch}, sequence ${header.baseSequence}`,
+    );
+  }
+  if (isTransactional(attributes)) {
+    return header.producerId < 0
+      ? refuse(ErrorCode.INVALID_RECORD, 'a transactional batch needs a producer id')
+      : refuse(ErrorCode.INVALID_TXN_STATE, 'transactions are not available on this broker yet');
+  }
+  if (codecIdOf(attributes) > CodecId.zstd) {
+    return refuse(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, `codec ${codecIdOf(attributes)} is unknown; 0 to 4 are`);
+  }
+  if (isLogAppendTime(attributes)) {
+    return refuse(ErrorCode.INVALID_TIMESTAMP, 'a producer does not set the timestamp type to LogAppendTime; the topic does');
+  }
+  return undefined;
+}
+
+function checkRecords(batch: Buffer, header: BatchHeader, rules: ProduceRules, nowMs: number): ValidProduce | RefusedProduce {
+  const section = recordsSection(batch, header, rules.maxDecompressedBytes);
+  const scan = scanRecords(section, header.recordCount, header.baseTimestamp);
+  if (!Number.isSafeInteger(scan.maxTimestamp) || !Number.isSafeInteger(scan.minTimestamp)) {
+    return refuse(ErrorCode.INVALID_TIMESTAMP, 'a record timestamp is outside -2^53 to 2^53');
+  }
+  const refused = checkKeysAndTimes(section, header, scan, rules, nowMs);
+  if (refused !== undefined) return refused;
+  const accepted = useTopicCodec(batch, section, rules);
+  const maxTimestamp = rules.logAppendTime ? nowMs : scan.maxTimestamp;
+  if (!rules.logAppendTime && maxTimestamp === header.maxTimestamp && accepted === batch) return { ok: true, batch, header };
+  if (rules.logAppendTime || maxTimestamp !== header.maxTimestamp) patchMaxTimestamp(accepted, maxTimestamp, rules.logAppendTime);
+  return { ok: true, batch: accepted, header: readBatchHeader(accepted) };
+}
+
+function useTopicCodec(batch: Buffer, section: Buffer, rules: ProduceRules): Buffer {
+  const { codecId } = rules;
+  if (codecId === undefined || codecId === codecIdOf(batch.readInt16BE(BatchField.attributes))) return batch;
+  return recompressBatch(batch, section, codecId, rules.compressionLevel);
+}
+
+function checkKeysAndTimes(
+  section: Buffer,
+  header: BatchHeader,
+  scan: RecordScan,
+  rules: ProduceRules,
+  nowMs: number,
+): RefusedProduce | undefined {
+  const earliest = nowMs - rules.timestampBeforeMaxMs;
+  const latest = nowMs + rules.timestampAfterMaxMs;
+  const outOfTime = (timestamp: number) => timestamp !== NO_TIMESTAMP && (timestamp < earliest || timestamp > latest);
+  const hasWrongTime = !rules.logAppendTime && (outOfTime(scan.minTimestamp) || outOfTime(scan.maxTimestamp));
+  const hasWrongKey = rules.compactedTopic && scan.keylessCount > 0;
+  if (!hasWrongTime && !hasWrongKey) return undefined;
+  const recordErrors: RecordError[] = [];
+  scanRecords(section, header.recordCount, header.baseTimestamp, (index, timestamp, hasKey) => {
+    if (recordErrors.length >= MAX_RECORD_ERRORS) return;
+    if (rules.compactedTopic && !hasKey) {
+      recordErrors.push({ batchIndex: index, message: 'a compacted topic takes no record without a key' });
+    } else if (hasWrongTime && outOfTime(timestamp)) {
+      recordErrors.push({ batchIndex: index, message: `timestamp ${timestamp} is not within ${earliest} to ${latest}` });
+    }
+  });
+  return hasWrongTime
+    ? { ...refuse(ErrorCode.INVALID_TIMESTAMP, 'one or more records have an invalid timestamp'), recordErrors }
+    : { ...refuse(ErrorCode.INVALID_RECORD, 'one or more records have no key, and the topic is compacted'), recordErrors };
+}
+
+function codeOf(error: RecordFormatError): ErrorCode {
+  switch (error.reason) {
+    case 'size':
+    case 'magic':
+    case 'crc':
+      return ErrorCode.CORRUPT_MESSAGE;
+    case 'timestamp-range':
+      return ErrorCode.INVALID_TIMESTAMP;
+    case 'codec':
+      return ErrorCode.UNSUPPORTED_COMPRESSION_TYPE;
+    case 'range':
+    case 'record':
+    case 'compressed-data':
+    case 'decompressed-size':
+      return ErrorCode.INVALID_RECORD;
+  }
+}
+
+function refuse(errorCode: ErrorCode, message: string): RefusedProduce {
+  return { ok: false, errorCode, message, recordErrors: [] };
+}
