@@ -1,0 +1,177 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+
+/** All four roles in one process, or one process each. */
+export type Topology = 'combined' | 'split';
+
+const SPLIT_ROLES = ['controller', 'storage', 'gateway', 'admin'] as const;
+const READY_WITHIN_MS = 30_000;
+const STOP_WITHIN_MS = 20_000;
+
+export interface NodeOptions {
+  readonly topology?: Topology;
+  /** Flags beside the addresses and the data directory. */
+  readonly flags?: readonly string[];
+  /** An existing directory to start on; otherwise a fresh one that `remove` deletes. */
+  readonly dataDir?: string;
+}
+
+/** `count` TCP ports of 127.0.0.1 that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = net.createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
+  return ports;
+}
+
+/** One Streamline node as real processes, started with the real command. */
+export class NodeProcess {
+  private processes: ChildProcess[] = [];
+  private output = '';
+
+  private constructor(
+    readonly topology: Topology,
+    readonly dataDir: string,
+    readonly kafkaPort: number,
+    readonly httpPort: number,
+    private readonly rolePorts: readonly number[],
+    private readonly flags: readonly string[],
+  ) {}
+
+  static async create(options: NodeOptions = {}): Promise<NodeProcess> {
+    const ports = await freePorts(6);
+    const [kafkaPort = 0, httpPort = 0, ...rolePorts] = ports;
+    const dataDir = options.dataDir ?? (await mkdtemp(path.join(tmpdir(), 'streamline-test-')));
+    return new NodeProcess(options.topology ?? 'combined', dataDir, kafkaPort, httpPort, rolePorts, options.flags ?? []);
+  }
+
+  /** Creates, starts and waits until ready. */
+  static async start(options: NodeOptions = {}): Promise<NodeProcess> {
+    const node = await NodeProcess.create(options);
+    await node.start();
+    return node;
+  }
+
+  get bootstrap(): string {
+    return `127.0.0.1:${this.kafkaPort}`;
+  }
+
+  get http(): string {
+    return `http://127.0.0.1:${this.httpPort}`;
+  }
+
+  /** Where the admin role's gRPC service listens. */
+  get adminGrpc(): string {
+    return `127.0.0.1:${this.topology === 'combined' ? this.rolePorts[0] : this.rolePorts[3]}`;
+  }
+
+  get pids(): number[] {
+    return this.processes.flatMap((child) => child.pid ?? []);
+  }
+
+  /** What the processes have printed so far. */
+  get log(): string {
+    return this.output;
+  }
+
+  async start(): Promise<void> {
+    this.spawnAll();
+    await this.waitReady();
+  }
+
+  /** Starts without waiting. */
+  spawnAll(): void {
+    const common = [
+      ...['--profile', 'development', '--data-dir', this.dataDir, '--log-format', 'json'],
+      ...['--listen-addr', this.bootstrap, '--advertised-addr', this.bootstrap, '--http-addr', `127.0.0.1:${this.httpPort}`],
+    ];
+    const address = (index: number): string => `127.0.0.1:${this.rolePorts[index]}`;
+    if (this.topology === 'combined') {
+      this.processes = [this.spawn('bin/streamline', [...common, '--inter-broker-addr', address(0), ...this.flags])];
+      return;
+    }
+    this.processes = SPLIT_ROLES.map((role, index) => {
+      const own = ['--roles', role, '--inter-broker-addr', address(index), '--controller-addrs', address(0)];
+      return this.spawn('bin/streamline', [...common, ...own, ...this.flags]);
+    });
+  }
+
+  /** Resolves when /health/ready says 200; fails with the log when a process ends or time runs out. */
+  async waitReady(withinMs = READY_WITHIN_MS): Promise<void> {
+    const deadlineMs = performance.now() + withinMs;
+    for (;;) {
+      const ended = this.processes.find((child) => child.exitCode !== null || child.signalCode !== null);
+      if (ended) throw new Error(`a process ended with ${ended.exitCode ?? ended.signalCode} before it was ready:\n${this.output}`);
+      if (await this.isReady()) return;
+      if (performance.now() > deadlineMs) throw new Error(`not ready within ${withinMs} ms:\n${this.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Sends a signal to every process and waits until all have ended; returns their exit codes (null where killed). */
+  async end(signal: NodeJS.Signals): Promise<(number | null)[]> {
+    const running = this.processes;
+    this.processes = [];
+    // The controller goes last, so that the others can still take their leave.
+    const order = signal === 'SIGKILL' ? [running] : [running.slice(1), running.slice(0, 1)];
+    for (const group of order) {
+      await Promise.all(group.map((child) => this.endOne(child, signal)));
+    }
+    return running.map((child) => child.exitCode);
+  }
+
+  stop(): Promise<(number | null)[]> {
+    return this.end('SIGTERM');
+  }
+
+  kill(): Promise<(number | null)[]> {
+    return this.end('SIGKILL');
+  }
+
+  /** Ends what still runs and deletes the data. */
+  async remove(): Promise<void> {
+    await this.kill();
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
+
+  private async endOne(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+    await exited;
+    clearTimeout(late);
+  }
+
+  private spawn(command: string, args: readonly string[]): ChildProcess {
+    const child = spawn(path.join(root, command), args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root });
+    const keep = (chunk: Buffer): void => {
+      this.output = (this.output + chunk.toString()).slice(-200_000);
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    return child;
+  }
+
+  private async isReady(): Promise<boolean> {
+    try {
+      const response = await fetch(`${this.http}/health/ready`, { signal: AbortSignal.timeout(1_000) });
+      return response.status === 200;
+    } catch {
+      return false;
+    }
+  }
+}
