@@ -1,0 +1,260 @@
+import { always, setting } from './setting';
+import { boolean, oneOf, optionalPath, wholeNumber } from './value-kind';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+const INT_MAX = 2_147_483_647;
+const LONG_MAX = Number.MAX_SAFE_INTEGER;
+const DAY_MS = 86_400_000;
+
+/** Which spec proves what is decided outside this folder; one place to keep true. */
+const RESOLVE_SPEC = 'libs/platform/config/resolve-config.spec.ts';
+const TAKES = `${RESOLVE_SPEC}#hands every broker setting to the roles as it was given`;
+
+const bytes = (min: number, max: number) => wholeNumber({ min, max, unit: 'bytes' });
+
+/** Settings with Kafka's names and defaults (dots become underscores), and those of our own storage. */
+export const BROKER_SETTINGS = {
+  durability: setting({
+    kind: oneOf(['fsync', 'page-cache']),
+    section: 'Storage',
+    doc: 'What an acknowledged write means: "fsync" on the disk, "page-cache" handed to the operating system. Default of the topic config flush.messages.',
+    defaultOf: always('fsync'),
+    scope: 'cluster',
+    provedBy: TAKES,
+  }),
+  journal_dir: setting({
+    kind: optionalPath(),
+    section: 'Storage',
+    doc: 'Puts the journals (a directory for each role) on another disk.',
+    defaultOf: always(undefined),
+    defaultDoc: '<data_dir>/<role>/journal',
+    provedBy: TAKES,
+  }),
+  journal_file_bytes: setting({
+    kind: bytes(MIB, GIB),
+    section: 'Storage',
+    doc: 'Size of one preallocated journal file.',
+    defaultOf: always(32 * MIB),
+    provedBy: TAKES,
+  }),
+  journal_files: setting({
+    kind: wholeNumber({ min: 3, max: 1_024 }),
+    section: 'Storage',
+    doc: 'Number of journal files of the storage role; together they hold what is not yet in segments, and bound replay after a crash.',
+    defaultOf: always(8),
+    provedBy: TAKES,
+  }),
+  tail_cache_bytes: setting({
+    kind: bytes(MIB, 64 * GIB),
+    section: 'Storage',
+    doc: 'Memory for the newest batches, from which consumers that keep up are served.',
+    defaultOf: always(64 * MIB),
+    provedBy: TAKES,
+  }),
+  disk_free_bytes_min: setting({
+    kind: bytes(0, LONG_MAX),
+    section: 'Storage',
+    doc: 'Appends are refused when less than this would stay free on the disk; reads go on.',
+    defaultOf: always(256 * MIB),
+    provedBy: TAKES,
+  }),
+  auto_create_topics_enable: setting({
+    kind: boolean(),
+    section: 'Topics',
+    doc: 'Create a topic when a client asks for one that is not there.',
+    defaultOf: always(true),
+    provedBy: TAKES,
+  }),
+  num_partitions: setting({
+    kind: wholeNumber({ min: 1, max: 10_000 }),
+    section: 'Topics',
+    doc: 'Partitions of a new topic where its creator names no number.',
+    defaultOf: always(1),
+    scope: 'cluster',
+    provedBy: TAKES,
+  }),
+  message_max_bytes: setting({
+    kind: bytes(0, INT_MAX),
+    section: 'Topics',
+    doc: 'Largest record batch taken. Default of the topic config max.message.bytes.',
+    defaultOf: always(1_048_588),
+    scope: 'cluster',
+    provedBy: TAKES,
+  }),
+  log_segment_bytes: setting({
+    kind: bytes(MIB, INT_MAX),
+    section: 'Topics',
+    doc: 'Size at which a new segment is begun. Default of the topic config segment.bytes.',
+    defaultOf: always(GIB),
+    scope: 'cluster',
+    provedBy: TAKES,
+  }),
+  log_retention_ms: setting({
+    kind: wholeNumber({ min: -1, max: LONG_MAX, unit: 'ms' }),
+    section: 'Topics',
+    doc: 'How long records are kept, -1 for ever. Default of the topic config retention.ms.',
+    defaultOf: always(7 * DAY_MS),
+    scope: 'cluster',
+    provedBy: TAKES,
+  }),
+  log_retention_bytes: setting({
+    kind: bytes(-1, LONG_MAX),
+    section: 'Topics',
+    doc: 'Bytes kept for each partition, -1 without limit. Default of the topic config retention.bytes.',
+    defaultOf: always(-1),
+    scope: 'cluster',
+    provedBy: TAKES,
+  }),
+  log_retention_check_interval_ms: setting({
+    kind: wholeNumber({ min: 10, max: INT_MAX, unit: 'ms' }),
+    section: 'Topics',
+    doc: 'How often segments are looked through for what may be deleted.',
+    defaultOf: always(300_000),
+    provedBy: TAKES,
+  }),
+  producer_id_expiration_ms: setting({
+    kind: wholeNumber({ min: 1_000, max: INT_MAX, unit: 'ms' }),
+    section: 'Topics',
+    doc: 'How long an idempotent producer that writes nothing is remembered.',
+    defaultOf: always(DAY_MS),
+    provedBy: TAKES,
+  }),
+  offsets_topic_num_partitions: setting({
+    kind: wholeNumber({ min: 1, max: 1_000 }),
+    section: 'Groups',
+    doc: 'Partitions of __consumer_offsets, when it is created.',
+    defaultOf: always(50),
+    scope: 'cluster',
+    provedBy: TAKES,
+  }),
+  offsets_retention_minutes: setting({
+    kind: wholeNumber({ min: 1, max: INT_MAX, unit: 'minutes' }),
+    section: 'Groups',
+    doc: 'How long the offsets of a group without members are kept.',
+    defaultOf: always(10_080),
+    provedBy: TAKES,
+  }),
+  offsets_retention_check_interval_ms: setting({
+    kind: wholeNumber({ min: 10, max: INT_MAX, unit: 'ms' }),
+    section: 'Groups',
+    doc: 'How often expired offsets are looked for.',
+    defaultOf: always(600_000),
+    provedBy: TAKES,
+  }),
+  offset_metadata_max_bytes: setting({
+    kind: bytes(0, 32_767),
+    section: 'Groups',
+    doc: 'Largest metadata text of a committed offset.',
+    defaultOf: always(4_096),
+    provedBy: TAKES,
+  }),
+  group_initial_rebalance_delay_ms: setting({
+    kind: wholeNumber({ min: 0, max: 600_000, unit: 'ms' }),
+    section: 'Groups',
+    doc: 'How long the first rebalance of an empty group waits for more members.',
+    defaultOf: ({ profile }) => (profile === 'development' ? 0 : 3_000),
+    defaultDoc: '3000; 0 in development',
+    provedBy: `${RESOLVE_SPEC}#binds to loopback, logs for people and does not delay groups in the development profile`,
+  }),
+  group_min_session_timeout_ms: setting({
+    kind: wholeNumber({ min: 1, max: INT_MAX, unit: 'ms' }),
+    section: 'Groups',
+    doc: 'Shortest session timeout that a group member may ask for.',
+    defaultOf: always(6_000),
+    provedBy: TAKES,
+  }),
+  group_max_session_timeout_ms: setting({
+    kind: wholeNumber({ min: 1, max: INT_MAX, unit: 'ms' }),
+    section: 'Groups',
+    doc: 'Longest session timeout that a group member may ask for.',
+    defaultOf: always(1_800_000),
+    provedBy: TAKES,
+  }),
+  group_max_size: setting({
+    kind: wholeNumber({ min: 1, max: INT_MAX }),
+    section: 'Groups',
+    doc: 'Most members of one group.',
+    defaultOf: always(INT_MAX),
+    provedBy: TAKES,
+  }),
+  max_connections: setting({
+    kind: wholeNumber({ min: 1, max: 1_000_000 }),
+    section: 'Limits',
+    doc: 'Most client connections at a time; more are closed at once.',
+    defaultOf: always(10_000),
+    provedBy: TAKES,
+  }),
+  max_connections_per_ip: setting({
+    kind: wholeNumber({ min: 1, max: 1_000_000 }),
+    section: 'Limits',
+    doc: 'Most client connections at a time from one IP address.',
+    defaultOf: always(10_000),
+    provedBy: TAKES,
+  }),
+  connections_max_idle_ms: setting({
+    kind: wholeNumber({ min: 1_000, max: INT_MAX, unit: 'ms' }),
+    section: 'Limits',
+    doc: 'A connection on which nothing happens for so long is closed.',
+    defaultOf: always(600_000),
+    provedBy: TAKES,
+  }),
+  socket_request_max_bytes: setting({
+    kind: bytes(KIB, INT_MAX),
+    section: 'Limits',
+    doc: 'Largest request; a connection that announces a larger one is closed.',
+    defaultOf: always(100 * MIB),
+    provedBy: TAKES,
+  }),
+  max_in_flight_bytes_per_connection: setting({
+    kind: bytes(KIB, 64 * GIB),
+    section: 'Limits',
+    doc: 'Bytes of unanswered requests of one connection, above which no more is read from it.',
+    defaultOf: always(128 * MIB),
+    provedBy: TAKES,
+  }),
+  max_in_flight_bytes: setting({
+    kind: bytes(MIB, 64 * GIB),
+    section: 'Limits',
+    doc: 'Bytes of unanswered requests of all connections, above which no more is read from any.',
+    defaultOf: always(512 * MIB),
+    provedBy: TAKES,
+  }),
+  fetch_max_bytes: setting({
+    kind: bytes(KIB, INT_MAX),
+    section: 'Limits',
+    doc: 'Most bytes of records in one fetch response, whatever the client asks for.',
+    defaultOf: always(55 * MIB),
+    provedBy: TAKES,
+  }),
+  max_incremental_fetch_session_cache_slots: setting({
+    kind: wholeNumber({ min: 0, max: 1_000_000 }),
+    section: 'Limits',
+    doc: 'Most fetch sessions that are remembered; consumers without one send whole requests.',
+    defaultOf: always(1_000),
+    provedBy: TAKES,
+  }),
+  max_decompressed_message_bytes: setting({
+    kind: bytes(KIB, INT_MAX),
+    section: 'Limits',
+    doc: "Largest batch after decompression, against decompression bombs. Lower than Kafka's 2147483639.",
+    defaultOf: always(64 * MIB),
+    provedBy: TAKES,
+  }),
+  log_level: setting({
+    kind: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    section: 'Logging',
+    doc: 'The least important messages that are logged.',
+    defaultOf: always('info'),
+    provedBy: 'libs/platform/lifecycle/logger.spec.ts#leaves out what is below the level',
+  }),
+  log_format: setting({
+    kind: oneOf(['json', 'pretty']),
+    section: 'Logging',
+    doc: '"json" for machines, one object a line; "pretty" for people.',
+    defaultOf: ({ profile }) => (profile === 'development' ? 'pretty' : 'json'),
+    defaultDoc: 'json; pretty in development',
+    provedBy: 'libs/platform/lifecycle/logger.spec.ts#writes one readable line a message in the pretty format',
+  }),
+} as const;
