@@ -114,7 +114,8 @@ export class NodeProcess {
     const deadlineMs = performance.now() + withinMs;
     for (;;) {
       const ended = this.processes.find((child) => child.exitCode !== null || child.signalCode !== null);
-      if (ended) throw new Error(`a process ended with ${ended.exitCode ?? ended.signalCode} before it was ready:\n${this.output}`);
+      if (ended)
+        throw new Error(`a process ended with ${ended.exitCode ?? ended.signalCode} before it was ready:\n${this.output}`);
       if (await this.isReady()) return;
       if (performance.now() > deadlineMs) throw new Error(`not ready within ${withinMs} ms:\n${this.output}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
