@@ -1,0 +1,69 @@
+import type { LogConfig } from '@streamline/core/log/log-config';
+import { clusterConfigInteger } from '@streamline/core/metadata/broker-configs';
+import type { MetadataImage } from '@streamline/core/metadata/image';
+import type { TopicConfigValues } from '@streamline/core/metadata/topic-configs';
+import { effectiveTopicConfig, isInternalTopic } from '@streamline/core/metadata/topic-configs';
+import type { ProduceRules } from '@streamline/wire/records/validate-produce';
+
+/** What a topic's configs mean for the partitions of it that this node hosts. */
+export interface TopicSettings {
+  readonly log: LogConfig;
+  readonly produce: ProduceRules;
+  readonly minInsyncReplicas: number;
+  /** cleanup.policy names `delete`: only then may records be deleted before their time (DeleteRecords). */
+  readonly deletable: boolean;
+  readonly internal: boolean;
+}
+
+/** The settings in effect for a topic, from the image. */
+export function topicSettings(image: MetadataImage, topicName: string): TopicSettings {
+  const values = effectiveTopicConfig(image, topicName);
+  const internal = isInternalTopic(topicName);
+  return {
+    log: logConfigOf(values, internal, clusterConfigInteger(image, 'producer.id.expiration.ms')),
+    produce: produceRulesOf(values),
+    minInsyncReplicas: values.minInsyncReplicas,
+    deletable: values.cleanupPolicy.includes('delete'),
+    internal,
+  };
+}
+
+/** The log's part of a topic's configs. */
+export function logConfigOf(values: TopicConfigValues, internal: boolean, producerIdExpirationMs: number): LogConfig {
+  return {
+    segmentBytes: values.segmentBytes,
+    segmentMs: values.segmentMs,
+    segmentIndexBytes: values.segmentIndexBytes,
+    segmentJitterMs: values.segmentJitterMs,
+    indexIntervalBytes: values.indexIntervalBytes,
+    retentionMs: values.retentionMs,
+    retentionBytes: values.retentionBytes,
+    fileDeleteDelayMs: values.fileDeleteDelayMs,
+    flushMessages: values.flushMessages,
+    flushMs: values.flushMs,
+    logAppendTime: values.messageTimestampType === 'LogAppendTime',
+    producerIdExpirationMs,
+    internal,
+  };
+}
+
+/** What producers must keep to. The client's codec is kept: `compression.type` other than `producer` is refused when set. */
+export function produceRulesOf(values: TopicConfigValues): ProduceRules {
+  return {
+    maxMessageBytes: values.maxMessageBytes,
+    maxDecompressedBytes: values.maxDecompressedMessageBytes,
+    timestampBeforeMaxMs: values.messageTimestampBeforeMaxMs,
+    timestampAfterMaxMs: values.messageTimestampAfterMaxMs,
+    logAppendTime: values.messageTimestampType === 'LogAppendTime',
+    compactedTopic: values.cleanupPolicy.includes('compact'),
+    codecId: undefined,
+    compressionLevel: undefined,
+  };
+}
+
+/** True where every setting of the log is the same. */
+export function sameLogConfig(one: LogConfig, other: LogConfig): boolean {
+  if (one === other) return true;
+  const keys = Object.keys(one) as (keyof LogConfig)[];
+  return keys.every((key) => one[key] === other[key]);
+}
