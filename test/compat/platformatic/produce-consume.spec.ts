@@ -2,7 +2,8 @@ import { Admin, Consumer, Producer, stringDeserializers, stringSerializers, type
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import { unique } from '../../kit/names';
 
-type Text = [string, string, string, string];
+type TextProducer = Producer<string, string, string, string>;
+type TextConsumer = Consumer<string, string, string, string>;
 type TextMessage = Message<string, string, string, string>;
 
 const open: { close(force?: boolean): Promise<void> }[] = [];
@@ -15,14 +16,22 @@ function connection(clientId: string) {
   return { clientId, bootstrapBrokers: [inject('bootstrap')], timeout: 10_000, retries: 5, retryDelay: 100 };
 }
 
-function newProducer(): Producer<...Text> {
-  const producer = new Producer<...Text>({ ...connection('platformatic-producer'), serializers: stringSerializers, autocreateTopics: true });
+function newProducer(): TextProducer {
+  const producer = new Producer<string, string, string, string>({
+    ...connection('platformatic-producer'),
+    serializers: stringSerializers,
+    autocreateTopics: true,
+  });
   open.push(producer);
   return producer;
 }
 
-function newConsumer(groupId = unique('group')): Consumer<...Text> {
-  const consumer = new Consumer<...Text>({ ...connection('platformatic-consumer'), groupId, deserializers: stringDeserializers });
+function newConsumer(groupId = unique('group')): TextConsumer {
+  const consumer = new Consumer<string, string, string, string>({
+    ...connection('platformatic-consumer'),
+    groupId,
+    deserializers: stringDeserializers,
+  });
   open.push(consumer);
   return consumer;
 }
@@ -71,7 +80,7 @@ describe('@platformatic/kafka produces and consumes', () => {
   it('idempotently', async () => {
     const topic = unique('pf-idempotent');
     await newAdmin().createTopics({ topics: [topic], partitions: 1, replicas: 1 });
-    const producer = new Producer<...Text>({
+    const producer = new Producer<string, string, string, string>({
       ...connection('platformatic-idempotent'),
       serializers: stringSerializers,
       idempotent: true,
