@@ -47,7 +47,8 @@ export type Continuation =
       readonly generationId: number;
       readonly assignments: ReadonlyMap<string, Uint8Array>;
     }
-  | { readonly kind: 'emptiness-stored'; readonly groupId: string; readonly generationId: number };
+  | { readonly kind: 'emptiness-stored'; readonly groupId: string; readonly generationId: number }
+  | { readonly kind: 'replacement-stored'; readonly groupId: string; readonly generationId: number };
 
 /**
  * What one decision asks of its host, in this order: append and replay the records, make them durable, then give the
@@ -62,6 +63,15 @@ export interface Turn {
 
 export function newTurn(now: Now): Turn {
   return { now, records: [], answers: [], continuations: [] };
+}
+
+/** What waiters are told instead of `answers` where the log did not take the turn's records in time. */
+export function failedAnswers(answers: readonly WaiterAnswer[], errorCode: number): WaiterAnswer[] {
+  return answers.map((one) =>
+    one.kind === 'join'
+      ? { ...one, answer: joinError(errorCode, one.answer.memberId) }
+      : { ...one, answer: syncError(errorCode) },
+  );
 }
 
 /** The group as it lives, made from what is stored (or anew) where it does not live yet. */

@@ -205,7 +205,9 @@ function takeOverStable(
     startRebalance(state, turn, group);
     return undefined;
   }
-  turn.records.push({ kind: 'group-stored', groupId: group.groupId, group: group.toStored() });
+  const { groupId, generationId } = group;
+  turn.records.push({ kind: 'group-stored', groupId, group: group.toStored() });
+  turn.continuations.push({ kind: 'replacement-stored', groupId, generationId });
   const answer = joinedAnswer(group, member.memberId);
   if (command.supportsSkipAssignment) return { ...answer, skipAssignment: group.leader === member.memberId };
   // Told its own new id as the leader's, an older client would assign anew and the group would not know.

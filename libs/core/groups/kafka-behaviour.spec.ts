@@ -321,10 +321,8 @@ describe('consumer groups, as Kafka 4.4 behaves', () => {
     join({ rebalanceTimeoutMs: 7_000 });
     bench.advance(1_999);
     expect(bench.joins.has(first)).toBe(false);
-    bench.advance(1_000);
-    expect(bench.joins.has(first)).toBe(false);
     join({ rebalanceTimeoutMs: 7_000 });
-    bench.advance(4_000);
+    bench.advance(1);
     expect(joined(first).members).toHaveLength(4);
   });
 });

@@ -91,12 +91,28 @@ function storeAssignment(state: GroupState, turn: Turn, group: LiveGroup, comman
 export function settle(state: GroupState, turn: Turn, continuation: Continuation, errorCode: number): void {
   const group = state.live.get(continuation.groupId);
   if (group === undefined || group.generationId !== continuation.generationId) return;
-  if (continuation.kind === 'emptiness-stored') {
-    const isIdle = group.state === 'Empty' && group.pendingJoins.size === 0;
-    if (isIdle && errorCode === ErrorCode.NONE) state.live.delete(group.groupId);
-    return;
+  switch (continuation.kind) {
+    case 'emptiness-stored':
+      if (group.state === 'Empty' && group.pendingJoins.size === 0 && errorCode === ErrorCode.NONE)
+        state.live.delete(group.groupId);
+      break;
+    case 'replacement-stored':
+      // The log knows the old member id: only a new generation makes the two agree again.
+      if (group.state === 'Stable' && errorCode !== ErrorCode.NONE) startRebalance(state, turn, group);
+      break;
+    case 'assignment-stored':
+      if (group.state === 'CompletingRebalance') finishGeneration(state, turn, group, continuation.assignments, errorCode);
+      break;
   }
-  if (group.state !== 'CompletingRebalance') return;
+}
+
+function finishGeneration(
+  state: GroupState,
+  turn: Turn,
+  group: LiveGroup,
+  assignments: ReadonlyMap<string, Uint8Array>,
+  errorCode: number,
+): void {
   group.storing = false;
   if (errorCode !== ErrorCode.NONE) {
     failSyncs(state, turn, group, errorCode);
@@ -105,7 +121,7 @@ export function settle(state: GroupState, turn: Turn, continuation: Continuation
   }
   const { protocolType, protocol: protocolName } = group;
   for (const member of group.members.values()) {
-    member.assignment = continuation.assignments.get(member.memberId) ?? NO_BYTES;
+    member.assignment = assignments.get(member.memberId) ?? NO_BYTES;
     const answer = { errorCode: ErrorCode.NONE, protocolType, protocolName, assignment: member.assignment };
     if (answerSync(turn, member, answer)) expectHeartbeat(state, turn, group.groupId, member.memberId, member.sessionTimeoutMs);
   }
@@ -196,5 +212,6 @@ export function expireSync(state: GroupState, turn: Turn, group: LiveGroup, gene
 function forgetIfIdle(state: GroupState, group: LiveGroup): void {
   if (group.state !== 'Empty' || group.pendingJoins.size > 0 || group.members.size > 0) return;
   const stored = state.image.groups.get(group.groupId)?.stored;
-  if (stored === undefined || stored.members.length === 0) state.live.delete(group.groupId);
+  const isStored = (stored?.generationId ?? 0) === group.generationId && (stored?.members ?? []).length === 0;
+  if (isStored) state.live.delete(group.groupId);
 }

@@ -7,7 +7,7 @@ import { GroupImage } from '../group-image';
 import type { GroupRecord } from '../group-record';
 import type { JoinAnswer, SyncAnswer } from '../group-messages';
 import type { Continuation, Turn, WaiterAnswer } from '../group-state';
-import { newTurn } from '../group-state';
+import { failedAnswers, newTurn } from '../group-state';
 import type { Waiter } from '../live-group';
 
 const WALL_ZERO_MS = 1_700_000_000_000;
@@ -100,6 +100,8 @@ export class GroupBench {
 
   #carryOut(turn: Turn): void {
     if (this.refusesLog && turn.records.length > 0) {
+      for (const answer of failedAnswers(turn.answers, ErrorCode.COORDINATOR_NOT_AVAILABLE))
+        this.#answer(answer, this.durableEnd);
       for (const continuation of turn.continuations) {
         this.step((next) => {
           this.coordinator.settle(next, continuation, ErrorCode.COORDINATOR_NOT_AVAILABLE);
