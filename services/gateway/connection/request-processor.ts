@@ -1,0 +1,71 @@
+import { ErrorCode } from '@streamline/core/types/error-code';
+import {
+  ConnectionEnd,
+  type Answer,
+  type ConnectionFacts,
+  type RequestProcessor,
+  type RequestTurn,
+} from '@streamline/runtime/gateway/connection';
+import { apiVersions } from '@streamline/wire/kafka/apis/18-api-versions';
+import { WireError } from '@streamline/wire/kafka/codec/wire-error';
+import { decodeRequestFrame, encodeResponse, type RequestFrame } from '@streamline/wire/kafka/frame';
+import { RequestContext, type Gateway } from '../context/request-context';
+import type { Handler } from '../handlers/handler';
+
+/** The shortest request header: key, version, correlation id, null client id. */
+const HEADER_BYTES_MIN = 10;
+
+/** Finds the handler of each request by its key and version. */
+export class KafkaRequestProcessor implements RequestProcessor {
+  private readonly byKey: (Handler | undefined)[] = [];
+
+  constructor(
+    handlers: readonly Handler[],
+    private readonly gateway: Gateway,
+  ) {
+    for (const each of handlers) this.byKey[each.apiKey] = each;
+  }
+
+  turnOf(frame: Buffer): RequestTurn {
+    return this.byKey[this.keyOf(frame)]?.turn ?? 'serial';
+  }
+
+  keyOf(frame: Buffer): number {
+    return frame.length < 2 ? -1 : frame.readInt16BE(0);
+  }
+
+  process(frame: Buffer, connection: ConnectionFacts): Answer | undefined | Promise<Answer | undefined> {
+    const header = readHeader(frame);
+    const { apiKey, apiVersion, correlationId } = header;
+    const serving = this.byKey[apiKey];
+    if (serving === undefined)
+      throw new ConnectionEnd('violation', `${header.api?.name ?? 'unknown'} (API key ${apiKey}) is not served`);
+    if (apiVersion < serving.versions.min || apiVersion > serving.versions.max) {
+      if (apiKey === apiVersions.key) return tellOwnVersions(serving, correlationId);
+      const { min, max } = serving.versions;
+      throw new ConnectionEnd('violation', `${serving.name} version ${apiVersion} is not supported, only ${min} to ${max}`);
+    }
+    return serving.serve(header.reader, correlationId, new RequestContext(this.gateway, connection, apiVersion, header.clientId));
+  }
+}
+
+function readHeader(frame: Buffer): RequestFrame {
+  if (frame.length < HEADER_BYTES_MIN) {
+    throw new ConnectionEnd('violation', `a frame of ${frame.length} bytes is too short for a request header`);
+  }
+  try {
+    return decodeRequestFrame(frame);
+  } catch (error) {
+    if (error instanceof WireError) throw new ConnectionEnd('violation', `malformed request header: ${error.message}`);
+    throw error;
+  }
+}
+
+/** KIP-511: a client that is too new learns with a v0 body which ApiVersions to ask with, and nothing else. */
+function tellOwnVersions(serving: Handler, correlationId: number): Answer {
+  const { min, max } = serving.versions;
+  return encodeResponse(apiVersions, 0, correlationId, {
+    errorCode: ErrorCode.UNSUPPORTED_VERSION,
+    apiKeys: [{ apiKey: apiVersions.key, minVersion: min, maxVersion: max }],
+  });
+}

@@ -1,0 +1,64 @@
+import { isInternalTopic } from '@streamline/core/metadata/topic-configs';
+import type { CreatableTopic } from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
+import type { ControllerPort } from '@streamline/wire/contracts/ports';
+import type { RateLimitedLog } from '@streamline/runtime/gateway/rate-limited-log';
+import type { GatewayConfig } from './gateway-config';
+
+export const OFFSETS_TOPIC = '__consumer_offsets';
+
+const CREATE_TIMEOUT_MS = 30_000;
+
+/** Most topics that are being created in the background at once. */
+const IN_FLIGHT_MAX = 1000;
+
+/**
+ * Creates topics that a request needs but does not create itself: auto-created ones and the offsets topic. Nobody waits for
+ * it: the request is answered with a retriable error, and clients come back.
+ */
+export class TopicCreator {
+  private readonly inFlight = new Set<string>();
+
+  constructor(
+    private readonly controller: ControllerPort,
+    private readonly config: GatewayConfig,
+    private readonly log: RateLimitedLog,
+  ) {}
+
+  /** Has the topic created, unless that is under way already. */
+  createSoon(name: string): void {
+    if (this.inFlight.has(name) || this.inFlight.size >= IN_FLIGHT_MAX) return;
+    this.inFlight.add(name);
+    void this.create(name).finally(() => this.inFlight.delete(name));
+  }
+
+  private async create(name: string): Promise<void> {
+    try {
+      const request = { topics: [this.describe(name)], validateOnly: false, timeoutMs: CREATE_TIMEOUT_MS };
+      const answer = await this.controller.createTopics(request, { deadlineMs: CREATE_TIMEOUT_MS });
+      const error = answer.topics[0]?.error;
+      if (error !== undefined && error.errorCode !== 0) this.complain(name, error.errorMessage);
+    } catch (error) {
+      this.complain(name, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private describe(name: string): CreatableTopic {
+    const { config } = this;
+    if (name !== OFFSETS_TOPIC) return { name, partitions: -1, replicationFactor: -1, assignments: [], configs: [] };
+    return {
+      name,
+      partitions: config.offsetsTopicPartitions,
+      replicationFactor: config.offsetsTopicReplicationFactor,
+      assignments: [],
+      configs: [
+        { name: 'cleanup.policy', value: 'compact' },
+        { name: 'segment.bytes', value: String(config.offsetsTopicSegmentBytes) },
+      ],
+    };
+  }
+
+  private complain(name: string, reason: string): void {
+    const topic = isInternalTopic(name) ? name : name.slice(0, 249);
+    this.log.write('warn', 'topic-not-created', { topic, reason }, 'a topic that clients need could not be created');
+  }
+}
