@@ -72,9 +72,12 @@ function alterResource(image: MetadataImage, resource: ResourceConfigChange): En
   const before = image.dynamicConfigs(type, resource.resourceName);
   const after = resource.replaceAll ? replaced(type, before, resource.changes) : changed(image, type, before, resource.changes);
   if ('errorCode' in after) return after;
+  const set: MetadataRecord[] = [];
   for (const [name, value] of after) {
-    const fault = before.get(name) === value ? undefined : valueFailure(type, resource.resourceName, name, value);
-    if (fault !== undefined) return fault;
+    if (before.get(name) === value) continue;
+    const checked = checkedValue(type, resource.resourceName, name, value);
+    if (typeof checked !== 'string') return checked;
+    if (before.get(name) !== checked) set.push(configRecord(type, resource.resourceName, name, checked));
   }
   const removed = [...before.keys()].filter((name) => !after.has(name));
   const readOnly = removed.find((name) => isReadOnly(type, name));
@@ -84,9 +87,7 @@ function alterResource(image: MetadataImage, resource: ResourceConfigChange): En
   }
   const records: MetadataRecord[] = [
     ...removed.map((name) => configRecord(type, resource.resourceName, name, undefined)),
-    ...[...after]
-      .filter(([name, value]) => before.get(name) !== value)
-      .map(([name, value]) => configRecord(type, resource.resourceName, name, value)),
+    ...set,
   ];
   if (records.length === 0) return [];
   return [records, ...splitRecords(electionsAfter(image, type, resource.resourceName, after))];
@@ -196,10 +197,11 @@ function combined(list: string, change: string, operation: 'append' | 'subtract'
   return [...parts, ...others.filter((part) => !parts.includes(part))].join(',');
 }
 
-function valueFailure(type: ConfigResourceType, resourceName: string, name: string, value: string): Failure | undefined {
+/** The value as it will be kept, or what is wrong with it. */
+function checkedValue(type: ConfigResourceType, resourceName: string, name: string, value: string): string | Failure {
   if (isReadOnly(type, name)) return readOnlyFailure(name);
   const checked: ParsedConfig = type === 2 ? checkTopicConfig(resourceName, name, value) : checkClusterConfig(name, value);
-  return checked.ok ? undefined : failure(ErrorCode.INVALID_CONFIG, checked.message);
+  return checked.ok ? checked.text : failure(ErrorCode.INVALID_CONFIG, checked.message);
 }
 
 function unknownConfig(type: ConfigResourceType, name: string): Failure {

@@ -4,7 +4,7 @@ import type { ReplicaAssignment } from './assignment';
 import { assignedReplicas, checkedPlacement, liveBrokers } from './assignment';
 import { duplicates, newPartition, PARTITIONS_PER_REQUEST_MAX } from './create-topics';
 import type { Decision, Failure } from './decision';
-import { failure, splitRecords } from './decision';
+import { failure, joinRecords, splitRecords } from './decision';
 import type { MetadataImage, TopicImage } from './image';
 import type { MetadataRecord } from './records';
 
@@ -88,7 +88,7 @@ export function createPartitions(image: MetadataImage, command: CreatePartitions
     return { entries: [], answer: names.map((name) => ({ name, error })) };
   }
   const twice = duplicates(command.topics.map(({ name }) => name));
-  const records: MetadataRecord[] = [];
+  const wholes: (readonly MetadataRecord[])[] = [];
   const answer: NamedOutcome[] = names
     .filter((name) => twice.has(name))
     .map((name) => ({
@@ -102,10 +102,10 @@ export function createPartitions(image: MetadataImage, command: CreatePartitions
       answer.push({ name: topic.name, error: outcome });
       continue;
     }
-    records.push(...outcome);
+    wholes.push(outcome);
     answer.push({ name: topic.name, error: undefined });
   }
-  return { entries: command.validateOnly || records.length === 0 ? [] : [records], answer };
+  return { entries: command.validateOnly ? [] : joinRecords(wholes), answer };
 }
 
 function partitionsToAdd(image: MetadataImage, request: MorePartitions): readonly MetadataRecord[] | Failure {

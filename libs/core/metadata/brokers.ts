@@ -10,6 +10,8 @@ import type { MetadataRecord } from './records';
 
 /** Most listeners that a broker registers. */
 const ENDPOINTS_MAX = 16;
+/** Longest host, rack or incarnation id, in characters. */
+const TEXT_LENGTH_MAX = 255;
 
 export interface RegisterBroker {
   readonly brokerId: NodeId;
@@ -86,7 +88,15 @@ function registrationFailure(image: MetadataImage, command: RegisterBroker, know
   if (!Number.isInteger(command.brokerId) || command.brokerId < 1) {
     return failure(ErrorCode.INVALID_REGISTRATION, `Broker id ${command.brokerId} is not valid: it must be above 0.`);
   }
-  if (command.incarnationId === '') return failure(ErrorCode.INVALID_REGISTRATION, 'A registration needs an incarnation id.');
+  if (command.incarnationId === '' || command.incarnationId.length > TEXT_LENGTH_MAX) {
+    return failure(
+      ErrorCode.INVALID_REGISTRATION,
+      `A registration needs an incarnation id of at most ${TEXT_LENGTH_MAX} characters.`,
+    );
+  }
+  if ((command.rack?.length ?? 0) > TEXT_LENGTH_MAX) {
+    return failure(ErrorCode.INVALID_REGISTRATION, `A rack's name has at most ${TEXT_LENGTH_MAX} characters.`);
+  }
   if (!isUuidText(command.directoryId)) {
     return failure(
       ErrorCode.INVALID_REGISTRATION,
@@ -117,7 +127,9 @@ function endpointsFault(endpoints: readonly Endpoint[]): string | undefined {
   if (endpoints.length > ENDPOINTS_MAX) return `A broker registers at most ${ENDPOINTS_MAX} listeners, not ${endpoints.length}.`;
   const names = new Set(endpoints.map(({ name }) => name));
   if (names.size !== endpoints.length) return 'A registration names a listener twice.';
-  const bad = endpoints.find(({ host, port }) => host === '' || !Number.isInteger(port) || port < 1 || port > 65_535);
+  const bad = endpoints.find(
+    ({ host, port }) => host === '' || host.length > TEXT_LENGTH_MAX || !Number.isInteger(port) || port < 1 || port > 65_535,
+  );
   return bad === undefined ? undefined : `Listener ${bad.name} has no valid address: '${bad.host}:${bad.port}'.`;
 }
 

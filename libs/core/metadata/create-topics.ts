@@ -4,7 +4,7 @@ import type { ReplicaAssignment } from './assignment';
 import { assignedReplicas, checkedPlacement, liveBrokers } from './assignment';
 import { clusterConfigInteger } from './broker-configs';
 import type { Decision, Failure } from './decision';
-import { failure } from './decision';
+import { failure, joinRecords } from './decision';
 import { mayLead } from './elections';
 import type { MetadataImage } from './image';
 import type { MetadataRecord, PartitionRecord } from './records';
@@ -58,7 +58,7 @@ export function createTopics(image: TopicNamespace, command: CreateTopics): Deci
     return { entries: [], answer: distinctNames(command.topics).map((name) => ({ name, error })) };
   }
   const taken = new Map<string, string>();
-  const records: MetadataRecord[] = [];
+  const wholes: (readonly MetadataRecord[])[] = [];
   const answer: CreatedTopic[] = [];
   const twice = duplicates(command.topics.map(({ name }) => name));
   for (const name of distinctNames(command.topics)) {
@@ -72,9 +72,14 @@ export function createTopics(image: TopicNamespace, command: CreateTopics): Deci
   let placed = image.topics.size;
   for (const topic of command.topics) {
     if (twice.has(topic.name)) continue;
-    const error = nameFailure(image, topic.name, taken) ?? configFailure(topic);
+    const error = nameFailure(image, topic.name, taken);
     if (error !== undefined) {
       answer.push({ name: topic.name, error });
+      continue;
+    }
+    const configs = checkedConfigs(topic);
+    if ('errorCode' in configs) {
+      answer.push({ name: topic.name, error: configs });
       continue;
     }
     const replicas = replicasOf(image, topic, placed);
@@ -85,12 +90,12 @@ export function createTopics(image: TopicNamespace, command: CreateTopics): Deci
     placed++;
     const key = collisionKey(topic.name);
     if (key !== undefined) taken.set(key, topic.name);
-    records.push(...topicRecords(image, topic, replicas));
+    wholes.push(topicRecords(image, topic, replicas, configs));
     const replicationFactor = replicas[0]?.length ?? 0;
     const { name, topicId } = topic;
     answer.push({ name, error: undefined, topicId, partitions: replicas.length, replicationFactor });
   }
-  return { entries: command.validateOnly || records.length === 0 ? [] : [records], answer };
+  return { entries: command.validateOnly ? [] : joinRecords(wholes), answer };
 }
 
 /** Names that occur more than once. */
@@ -144,15 +149,18 @@ function nameFailure(image: TopicNamespace, name: string, taken: ReadonlyMap<str
   );
 }
 
-function configFailure({ name, configs }: NewTopic): Failure | undefined {
+/** The configs as they will be kept, each written its one way; or what is wrong with one. */
+function checkedConfigs({ name, configs }: NewTopic): ReadonlyMap<string, string> | Failure {
+  const checked = new Map<string, string>();
   for (const config of configs) {
     if (config.value === undefined) {
       return failure(ErrorCode.INVALID_CONFIG, `Null value not supported for topic configs: ${config.name}`);
     }
-    const checked = checkTopicConfig(name, config.name, config.value);
-    if (!checked.ok) return failure(ErrorCode.INVALID_CONFIG, checked.message);
+    const parsed = checkTopicConfig(name, config.name, config.value);
+    if (!parsed.ok) return failure(ErrorCode.INVALID_CONFIG, parsed.message);
+    checked.set(config.name, parsed.text);
   }
-  return undefined;
+  return checked;
 }
 
 function requestedPartitions(image: MetadataImage, topic: NewTopic): number {
@@ -195,17 +203,21 @@ function manualReplicas(image: MetadataImage, topic: NewTopic): readonly (readon
   return assignedReplicas(image, topic.assignments, 0);
 }
 
-function topicRecords(image: MetadataImage, topic: NewTopic, replicas: readonly (readonly NodeId[])[]): MetadataRecord[] {
-  const { topicId, name } = topic;
+function topicRecords(
+  image: MetadataImage,
+  { topicId, name }: NewTopic,
+  replicas: readonly (readonly NodeId[])[],
+  configs: ReadonlyMap<string, string>,
+): MetadataRecord[] {
   return [
     { kind: 'topic', topicId, name },
     ...replicas.map((nodes, partition) => newPartition(image, topicId, partition, nodes)),
-    ...topic.configs.map((config): MetadataRecord => ({
+    ...[...configs].map(([config, value]): MetadataRecord => ({
       kind: 'config',
       resourceType: 2,
       resourceName: name,
-      name: config.name,
-      value: config.value,
+      name: config,
+      value,
     })),
   ];
 }

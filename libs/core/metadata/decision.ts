@@ -16,7 +16,7 @@ export interface Decision<Answer> {
 }
 
 /** Most records that one entry holds where a command may be split; keeps entries well below a megabyte. */
-export const RECORDS_PER_ENTRY_MAX = 5000;
+export const RECORDS_PER_ENTRY_MAX = 2000;
 
 export function failure(errorCode: number, message: string): Failure {
   return { errorCode, message };
@@ -30,5 +30,16 @@ export function answerOnly<Answer>(answer: Answer): Decision<Answer> {
 export function splitRecords(records: readonly MetadataRecord[]): readonly (readonly MetadataRecord[])[] {
   const entries: (readonly MetadataRecord[])[] = [];
   for (let at = 0; at < records.length; at += RECORDS_PER_ENTRY_MAX) entries.push(records.slice(at, at + RECORDS_PER_ENTRY_MAX));
+  return entries;
+}
+
+/** Wholes that take effect each by itself, as many to an entry as its bound allows; a whole is never split. */
+export function joinRecords(wholes: readonly (readonly MetadataRecord[])[]): readonly (readonly MetadataRecord[])[] {
+  const entries: MetadataRecord[][] = [];
+  let last: MetadataRecord[] | undefined;
+  for (const whole of wholes) {
+    if (last === undefined || last.length + whole.length > RECORDS_PER_ENTRY_MAX) entries.push((last = []));
+    for (const record of whole) last.push(record);
+  }
   return entries;
 }
