@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs';
+import { JournalDamagedError, JournalFailedError, JournalFormatError } from '@streamline/runtime/journal/journal-error';
+import { LogError } from '@streamline/runtime/log/log-error';
+import { formatAddress, type Address } from '../config/address';
+import { ExitCode } from '../config/exit-codes';
+import type { NodeConfig } from '../config/schema';
+import { StartupError } from './startup-error';
+
+/** What an explanation may refer to. */
+export interface FailureContext {
+  readonly config: Pick<NodeConfig, 'listenAddr' | 'httpAddr' | 'interBrokerAddr'>;
+  /** The text of /etc/os-release, for the right package manager; read when needed. */
+  readonly osRelease?: string;
+}
+
+export interface Explanation {
+  readonly exitCode: ExitCode;
+  /** One sentence without a full stop. */
+  readonly message: string;
+  /** What to do. */
+  readonly remedy: string;
+}
+
+const CAUSE_DEPTH_MAX = 8;
+const LISTEN_CODES = /\b(EADDRINUSE|EADDRNOTAVAIL|EACCES|ENOTFOUND|EAI_AGAIN)\b/;
+const DISK_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS']);
+
+/** An error with its causes, outermost first. */
+function chainOf(error: unknown): readonly Error[] {
+  const chain: Error[] = [];
+  for (let one = error; one instanceof Error && chain.length < CAUSE_DEPTH_MAX; one = one.cause) chain.push(one);
+  return chain;
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+const LISTENERS = [
+  ['--listen-addr', 'listenAddr'],
+  ['--http-addr', 'httpAddr'],
+  ['--inter-broker-addr', 'interBrokerAddr'],
+] as const;
+
+const LISTEN_REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is in use by another process',
+  EADDRNOTAVAIL: 'is no address of this machine',
+  EACCES: 'may not be used by this user (ports below 1024 need a privilege)',
+  ENOTFOUND: 'names a host that is not known',
+  EAI_AGAIN: 'names a host that cannot be looked up now',
+};
+
+/** Why an address cannot be listened on, with the flag to change. `cause` is the platform's error. */
+export function addressUnavailable(flag: string, address: Address, cause: unknown): StartupError {
+  const code = chainOf(cause)
+    .map((error) => LISTEN_CODES.exec(`${codeOf(error) ?? ''} ${error.message}`)?.[1])
+    .find(Boolean);
+  const reason = LISTEN_REASONS[code ?? ''] ?? `cannot be listened on: ${cause instanceof Error ? cause.message : String(cause)}`;
+  const remedy =
+    code === 'EADDRINUSE'
+      ? `Stop that process (ss -ltnp 'sport = :${address.port}' shows it), or choose another address with ${flag}.`
+      : `Choose another address with ${flag}.`;
+  return new StartupError(ExitCode.ADDRESS_UNAVAILABLE, `${formatAddress(address)} ${reason}`, remedy, { cause });
+}
+
+/** A failed listen of which nobody said what flag it was about: told by its port. */
+function listenFailure(chain: readonly Error[], { config }: FailureContext): StartupError | undefined {
+  for (const error of chain) {
+    if ('syscall' in error && error.syscall !== 'listen' && error.syscall !== 'getaddrinfo') continue;
+    const isListen = 'syscall' in error || error.name === 'ListenError' || /EADDRINUSE|EADDRNOTAVAIL/.test(error.message);
+    if (!isListen || !LISTEN_CODES.test(`${codeOf(error) ?? ''} ${error.message}`)) continue;
+    const found = LISTENERS.find(([, key]) => {
+      const { port } = config[key];
+      return ('port' in error && error.port === port) || new RegExp(`:${port}\\b`).test(error.message);
+    });
+    if (found !== undefined) return addressUnavailable(found[0], config[found[1]], error);
+  }
+  return undefined;
+}
+
+function readOsRelease(): string {
+  try {
+    return readFileSync('/etc/os-release', 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function installCommand(osRelease: string): string {
+  const ids = [...osRelease.matchAll(/^(?:ID|ID_LIKE)="?([^"\n]*)"?$/gm)].flatMap((match) => (match[1] ?? '').split(' '));
+  if (ids.includes('alpine')) return 'apk add libatomic';
+  if (ids.includes('fedora') || ids.includes('rhel')) return 'dnf install libatomic';
+  if (ids.includes('arch')) return 'pacman -S gcc-libs';
+  if (ids.includes('suse') || ids.includes('opensuse')) return 'zypper install libatomic1';
+  return 'apt-get install libatomic1';
+}
+
+function missingLibrary(chain: readonly Error[], context: FailureContext): Explanation | undefined {
+  const text = chain.map(({ message }) => message).join('\n');
+  const library = /(lib[\w+.-]+\.so[.\d]*): cannot open shared object file/.exec(text)?.[1];
+  if (library === undefined) return undefined;
+  const command = library.startsWith('libatomic') ? installCommand(context.osRelease ?? readOsRelease()) : undefined;
+  return {
+    exitCode: ExitCode.LIBRARY_MISSING,
+    message: `the system library ${library}, which RocksDB needs, is not installed`,
+    remedy: command === undefined ? `Install the package that holds ${library}.` : `Install it: ${command}`,
+  };
+}
+
+function damage(chain: readonly Error[]): Explanation | undefined {
+  for (const error of chain) {
+    const damaged = error instanceof JournalDamagedError || (error instanceof LogError && error.kind === 'damaged');
+    if (damaged) return { exitCode: ExitCode.LOG_DAMAGED, message: error.message, remedy: 'docs/exit-codes.md tells more.' };
+    if (error instanceof JournalFormatError) {
+      return { exitCode: ExitCode.DIRECTORY_UNREADABLE, message: error.message, remedy: 'Nothing was changed.' };
+    }
+  }
+  return undefined;
+}
+
+function diskFailure(chain: readonly Error[]): Explanation | undefined {
+  const failed = chain.find((error) => error instanceof JournalFailedError || DISK_CODES.has(codeOf(error) ?? ''));
+  if (failed === undefined) return undefined;
+  const details = [...new Set(chain.map(({ message }) => message))].join(': ');
+  return {
+    exitCode: ExitCode.DISK_FAILED,
+    message: `the disk refused a write: ${details}`,
+    remedy: 'Check the disk (free space, kernel log) and start again: everything that was acknowledged is read back.',
+  };
+}
+
+/** Turns whatever ended a node into an exit code, a sentence and what to do. */
+export function explainFailure(error: unknown, context: FailureContext): Explanation {
+  const chain = chainOf(error);
+  const known = chain.find((one) => one instanceof StartupError) ?? listenFailure(chain, context);
+  if (known !== undefined) return { exitCode: known.exitCode, message: known.message, remedy: known.remedy };
+  return (
+    damage(chain) ??
+    diskFailure(chain) ??
+    missingLibrary(chain, context) ?? {
+      exitCode: ExitCode.UNEXPECTED,
+      message: `unexpected error: ${error instanceof Error ? error.message : String(error)}`,
+      remedy: 'This is a defect of Streamline: please report it. Data that was acknowledged is safe; start again.',
+    }
+  );
+}

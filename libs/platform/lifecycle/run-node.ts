@@ -1,0 +1,108 @@
+import { constants } from 'node:os';
+import type { Logger } from 'pino';
+import { ExitCode } from '../config/exit-codes';
+import { type Component, Lifecycle } from './lifecycle';
+import { explainFailure, type FailureContext } from './failure';
+
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+type StopSignal = (typeof STOP_SIGNALS)[number];
+
+/** Failures whose message says all: a stack trace would only hide it. */
+const EXPLAINED: ReadonlySet<number> = new Set([
+  ExitCode.DIRECTORY_LOCKED,
+  ExitCode.WRONG_DIRECTORY,
+  ExitCode.DIRECTORY_UNREADABLE,
+  ExitCode.ADDRESS_UNAVAILABLE,
+  ExitCode.LIBRARY_MISSING,
+]);
+
+export interface RunOptions {
+  /** In the order of their start; stopped in the opposite one. */
+  readonly components: readonly Component[];
+  readonly logger: Logger;
+  readonly stopTimeoutMs: number;
+  readonly failureContext: FailureContext;
+  /** Called once everything runs. */
+  onReady(): void;
+}
+
+export interface RunningNode {
+  /**
+   * Nothing may be acknowledged any more (J-9) or an invariant is broken: logs why and ends the process at once, without
+   * stopping anything in order; the restart decides from what is on disk.
+   */
+  fatal(error: unknown): never;
+  /** Stops in order, as SIGTERM does. */
+  stop(reason: string): void;
+}
+
+/**
+ * Runs a node as this process: starts it, stops it in order on SIGTERM, SIGINT and SIGHUP (exit code 0, or
+ * STOP_INCOMPLETE when the deadline passed), ends at once on a second signal or a fatal error. Ends the process itself.
+ */
+export function runNode(options: RunOptions): RunningNode {
+  const run = new NodeRun(options);
+  run.begin();
+  return run;
+}
+
+class NodeRun implements RunningNode {
+  private readonly lifecycle: Lifecycle;
+  private stopRequested = false;
+
+  constructor(private readonly options: RunOptions) {
+    this.lifecycle = new Lifecycle(options.components, options.logger);
+  }
+
+  begin(): void {
+    for (const signal of STOP_SIGNALS) process.on(signal, () => this.onSignal(signal));
+    process.on('uncaughtException', (error) => this.fatal(error));
+    process.on('unhandledRejection', (error) => this.fatal(error));
+    // Whoever read our output may go away; that is no reason for a node to end.
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+    void this.start();
+  }
+
+  fatal(error: unknown): never {
+    const { exitCode, message, remedy } = explainFailure(error, this.options.failureContext);
+    const fields = EXPLAINED.has(exitCode) ? { exitCode } : { exitCode, err: error };
+    this.options.logger.fatal(fields, `${message}. ${remedy}`);
+    process.exit(exitCode);
+  }
+
+  stop(reason: string): void {
+    if (this.stopRequested) return;
+    this.stopRequested = true;
+    this.options.logger.info({ reason }, 'stopping');
+    void this.finish();
+  }
+
+  private async start(): Promise<void> {
+    try {
+      await this.lifecycle.start(this.options.stopTimeoutMs);
+    } catch (error) {
+      // What a stop interrupted may well fail; the stop says how the process ends.
+      if (this.stopRequested) return;
+      this.fatal(error);
+    }
+    if (!this.stopRequested) this.options.onReady();
+  }
+
+  private onSignal(signal: StopSignal): void {
+    if (this.stopRequested) {
+      this.options.logger.warn({ signal }, 'second signal: ending at once');
+      process.exit(128 + constants.signals[signal]);
+    }
+    this.stop(signal);
+  }
+
+  private async finish(): Promise<void> {
+    const { unfinished } = await this.lifecycle.stop(this.options.stopTimeoutMs);
+    if (unfinished.length === 0) {
+      this.options.logger.info('stopped');
+      process.exit(ExitCode.OK);
+    }
+    this.options.logger.error({ unfinished }, 'stopped before everything was finished');
+    process.exit(ExitCode.STOP_INCOMPLETE);
+  }
+}
