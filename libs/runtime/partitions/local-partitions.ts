@@ -35,9 +35,9 @@ export interface LocalPartitions {
    * called once, later: with 0 when the batch is committed (below the high watermark), or with 6 or 56 when that will
    * not be known here any more. It is not called where the outcome is a refusal.
    */
-  append(key: PartitionKey, leaderEpoch: LeaderEpoch, batch: Buffer, done: (errorCode: number) => void): LocalAppendOutcome;
+  appendLocal(key: PartitionKey, leaderEpoch: LeaderEpoch, batch: Buffer, done: (errorCode: number) => void): LocalAppendOutcome;
   /** Whole batches from `from` on, up to the log end; fails with the log's error, or where this node does not lead. */
-  read(key: PartitionKey, from: Offset, maxBytes: number): Promise<ReadResult>;
+  readLocal(key: PartitionKey, from: Offset, maxBytes: number): Promise<ReadResult>;
   /** Moves the log start forward, at most to the high watermark; resolves when durable. */
   deleteBefore(key: PartitionKey, offset: Offset): Promise<void>;
   /** Tells of every change from now on, and at once of all partitions that are led now; returns how to stop. */

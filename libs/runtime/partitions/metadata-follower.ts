@@ -1,0 +1,177 @@
+import type { MetadataImage, PartitionImage, TopicImage } from '@streamline/core/metadata/image';
+import { ErrorCode } from '@streamline/core/types/error-code';
+import type { NodeId, TopicId } from '@streamline/core/types/ids';
+import type { LogEngine, PartitionKey } from '../log/log-engine';
+import type { MetadataChange } from '../metadata/metadata-replica';
+import { HostedPartition } from './hosted-partition';
+import type { LeadershipChange } from './local-partitions';
+import type { LogSink } from './log-sink';
+import type { PartitionTable } from './partition-table';
+import { sameLogConfig, topicSettings } from './topic-settings';
+import type { TopicSettings } from './topic-settings';
+
+/**
+ * Makes the logs of this node what the metadata says they should be: opened, led in the right epoch, configured, deleted.
+ *
+ * It does nothing until `activate`, which is called once the image includes this incarnation's registration: an older
+ * image would let it lead in an epoch that is over (R-5), and take topics for deleted that are merely newer than it.
+ */
+export class MetadataFollower {
+  private isActive = false;
+  private readonly listeners = new Set<(change: LeadershipChange) => void>();
+  /** Deletions under way, so that a stop can wait for them. */
+  private readonly deletions = new Set<Promise<void>>();
+
+  constructor(
+    private readonly nodeId: NodeId,
+    private readonly engine: LogEngine,
+    private readonly table: PartitionTable,
+    private readonly log: LogSink,
+  ) {}
+
+  /** Takes over the whole image and whatever is on disk, and follows changes from now on. */
+  activate(image: MetadataImage): void {
+    this.isActive = true;
+    this.takeOver(image);
+  }
+
+  /** Stops leading everything; nothing is changed on disk. */
+  deactivate(): void {
+    this.isActive = false;
+    for (const partition of this.table.all()) this.resign(partition, ErrorCode.NOT_LEADER_OR_FOLLOWER, false);
+  }
+
+  apply(change: MetadataChange, image: MetadataImage): void {
+    if (!this.isActive) return;
+    if (change.isSnapshot) {
+      this.takeOver(image);
+      return;
+    }
+    for (const topicId of change.removedTopics) this.removeTopic(topicId);
+    for (const topicId of change.changedTopics) {
+      const topic = image.topics.get(topicId);
+      if (topic !== undefined) this.takeOverTopic(topic, image);
+    }
+    if (change.changedConfigs.has('')) {
+      for (const topic of image.topics.values()) this.configure(topic.id, topicSettings(image, topic.name));
+      return;
+    }
+    for (const name of change.changedConfigs) {
+      const topicId = image.topicIdsByName.get(name);
+      if (topicId !== undefined) this.configure(topicId, topicSettings(image, name));
+    }
+  }
+
+  /** Tells of every change of leadership from now on, and of what is led already. */
+  onLeadership(listener: (change: LeadershipChange) => void): () => void {
+    this.listeners.add(listener);
+    for (const partition of this.table.all()) if (partition.leading !== undefined) listener(changeOf(partition, false));
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Resolves when the deletions that are under way are done. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.deletions]);
+  }
+
+  private takeOver(image: MetadataImage): void {
+    for (const topic of image.topics.values()) this.takeOverTopic(topic, image);
+    const gone = [...this.engine.all()].map((each) => each.key).filter((key) => !this.belongsHere(image, key));
+    for (const key of gone) this.remove(key);
+  }
+
+  private belongsHere(image: MetadataImage, { topicId, partition }: PartitionKey): boolean {
+    return image.topics.get(topicId)?.partitions[partition]?.replicas.includes(this.nodeId) === true;
+  }
+
+  private takeOverTopic(topic: TopicImage, image: MetadataImage): void {
+    const settings = topicSettings(image, topic.name);
+    for (const partition of topic.partitions) {
+      if (partition.replicas.includes(this.nodeId)) this.takeOverPartition(topic, partition, settings);
+      else this.remove({ topicId: topic.id, partition: partition.partition });
+    }
+  }
+
+  private takeOverPartition(topic: TopicImage, image: PartitionImage, settings: TopicSettings): void {
+    const hosted = this.hosted(topic, image, settings);
+    if (hosted === undefined) return;
+    hosted.image = image;
+    this.configurePartition(hosted, settings);
+    if (image.leader !== this.nodeId) {
+      this.resign(hosted, ErrorCode.NOT_LEADER_OR_FOLLOWER, false);
+    } else if (hosted.leading !== image.leaderEpoch) {
+      hosted.lead(image.leaderEpoch);
+      this.tell(changeOf(hosted, false));
+    } else {
+      hosted.refresh();
+    }
+  }
+
+  private hosted(topic: TopicImage, image: PartitionImage, settings: TopicSettings): HostedPartition | undefined {
+    const known = this.table.get(topic.id, image.partition);
+    if (known !== undefined) return known;
+    const key: PartitionKey = { topicId: topic.id, partition: image.partition };
+    try {
+      const opened = this.engine.get(key) ?? this.engine.open(key, settings.log);
+      const hosted = new HostedPartition(this.nodeId, topic.name, opened, image, settings);
+      if (!sameLogConfig(opened.config, settings.log)) opened.configure(settings.log);
+      this.table.set(hosted);
+      return hosted;
+    } catch (error) {
+      this.log.error(
+        { topic: topic.name, partition: image.partition, err: error },
+        'a partition could not be opened and is not served',
+      );
+      return undefined;
+    }
+  }
+
+  private configure(topicId: TopicId, settings: TopicSettings): void {
+    for (const partition of this.table.ofTopic(topicId)) {
+      this.configurePartition(partition, settings);
+      partition.refresh();
+    }
+  }
+
+  private configurePartition(partition: HostedPartition, settings: TopicSettings): void {
+    partition.settings = settings;
+    if (!sameLogConfig(partition.log.config, settings.log)) partition.log.configure(settings.log);
+  }
+
+  private removeTopic(topicId: TopicId): void {
+    for (const partition of this.table.ofTopic(topicId)) this.remove(partition.key);
+  }
+
+  private remove(key: PartitionKey): void {
+    const hosted = this.table.get(key.topicId, key.partition);
+    this.table.delete(key.topicId, key.partition);
+    if (hosted !== undefined) this.resign(hosted, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, true);
+    if (this.engine.get(key) === undefined) return;
+    const deletion = this.engine.delete(key).catch((error: unknown) => {
+      this.log.error({ topicId: key.topicId, partition: key.partition, err: error }, 'a deleted partition still takes space');
+    });
+    this.deletions.add(deletion);
+    void deletion.then(() => this.deletions.delete(deletion));
+  }
+
+  private resign(partition: HostedPartition, errorCode: ErrorCode, deleted: boolean): void {
+    const wasLeading = partition.leading !== undefined;
+    partition.resign(errorCode);
+    if (wasLeading || deleted) this.tell(changeOf(partition, deleted));
+  }
+
+  private tell(change: LeadershipChange): void {
+    for (const listener of this.listeners) listener(change);
+  }
+}
+
+function changeOf(partition: HostedPartition, deleted: boolean): LeadershipChange {
+  const { topicId, partition: index } = partition.key;
+  return {
+    topicId,
+    topicName: partition.topicName,
+    partition: index,
+    leaderEpoch: partition.leading,
+    deleted,
+  };
+}

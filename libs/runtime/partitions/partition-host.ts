@@ -1,0 +1,259 @@
+import type { LeaderEpoch, MetadataIndex, NodeId, Offset } from '@streamline/core/types/ids';
+import type {
+  AppendRequest,
+  AppendResponse,
+  DeleteRecordsRequest,
+  DeleteRecordsResponse,
+  DescribeLogDirsRequest,
+  DescribeLogDirsResponse,
+  DescribeProducersRequest,
+  DescribeProducersResponse,
+  FetchRequest,
+  GetEpochEndOffsetsRequest,
+  GetEpochEndOffsetsResponse,
+  ListOffsetsRequest,
+  ListOffsetsResponse,
+} from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
+import type { CallContext } from '@streamline/wire/contracts/port';
+import type { BulkAppend, BulkFetched, PartitionPort } from '@streamline/wire/contracts/ports';
+import type { LogEngine, PartitionKey, PartitionLog, ReadResult } from '../log/log-engine';
+import type { MetadataReplica } from '../metadata/metadata-replica';
+import type { Clock } from '../ports/clock';
+import type { Disk } from '../ports/disk';
+import { AppendPath } from './append-path';
+import { FetchPath } from './fetch-path';
+import type { FetchLimits } from './fetch-path';
+import type { LeadershipChange, LocalAppendOutcome, LocalBounds, LocalPartitions } from './local-partitions';
+import { describeLogDirs } from './log-dirs';
+import type { LogSink } from './log-sink';
+import { MetadataFollower } from './metadata-follower';
+import { OffsetQueries } from './offset-queries';
+import { PartitionTable } from './partition-table';
+
+export interface PartitionHostOptions {
+  readonly nodeId: NodeId;
+  readonly engine: LogEngine;
+  readonly metadata: MetadataReplica;
+  readonly clock: Clock;
+  readonly disk: Disk;
+  /** Where the engine keeps its logs; DescribeLogDirs tells its path and space. */
+  readonly directory: string;
+  readonly log: LogSink;
+  readonly fetchLimits: FetchLimits;
+  /** Called after everything that waits was told that durability is lost (J-9). */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Plain figures for metrics. */
+export interface PartitionHostFigures {
+  readonly partitions: number;
+  readonly leaders: number;
+  readonly offline: number;
+  readonly logBytes: number;
+  readonly appendRequests: number;
+  readonly appendedBatches: number;
+  readonly appendedBytes: number;
+  readonly refusedBatches: number;
+  readonly waitingAppends: number;
+  readonly fetchRequests: number;
+  readonly fetchedBytes: number;
+  readonly waitingFetches: number;
+}
+
+/** A control request may wait that long for metadata when it carries no time of its own. */
+const METADATA_WAIT_MS = 5_000;
+
+/**
+ * The partitions of this node behind `PartitionPort`, and for coordinators behind `LocalPartitions`. Requests that were
+ * routed by metadata newer than ours wait for it; everything else is answered from what is known here.
+ */
+export class PartitionHost implements PartitionPort, LocalPartitions {
+  private readonly table: PartitionTable;
+  private readonly appends: AppendPath;
+  private readonly fetches: FetchPath;
+  private readonly queries: OffsetQueries;
+  private readonly follower: MetadataFollower;
+  private readonly unsubscribe: () => void;
+  /** Appends that wait for metadata, per partition: later ones of the same partition queue up behind them. */
+  private readonly delayed = new Map<string, number>();
+  private delayedTail: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly options: PartitionHostOptions) {
+    const { engine, metadata, clock } = options;
+    this.table = new PartitionTable(() => metadata.image);
+    this.appends = new AppendPath(this.table, clock);
+    this.fetches = new FetchPath(this.table, clock, options.fetchLimits);
+    this.queries = new OffsetQueries(this.table, clock);
+    this.follower = new MetadataFollower(options.nodeId, engine, this.table, options.log);
+    this.unsubscribe = metadata.subscribe((change, image) => this.follower.apply(change, image));
+    engine.onStable((logs) => this.stable(logs));
+    engine.onFatal((error) => this.fatal(error));
+  }
+
+  /** Begins to serve; called once the metadata includes this incarnation's registration (R-5). */
+  activate(): void {
+    this.follower.activate(this.options.metadata.image);
+  }
+
+  /** Stops serving, answers everything that waits, and ends deletions that are under way; the engine stays open. */
+  async close(): Promise<void> {
+    this.fetches.close();
+    this.follower.deactivate();
+    this.appends.expireAll();
+    this.unsubscribe();
+    await this.follower.settled();
+  }
+
+  /** Waits until no append is unacknowledged, at most `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    const { clock } = this.options;
+    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    while (this.appends.waitingRequests > 0 && clock.monotonicMs() < deadlineMs) {
+      await new Promise<void>((resolve) => clock.schedule(DRAIN_STEP_MS, resolve));
+    }
+  }
+
+  append(append: BulkAppend): Promise<AppendResponse> {
+    const { request } = append;
+    if (!this.isBehind(request.metadataIndex) && !this.mustQueue(request)) return this.appends.append(append);
+    const keys = request.partitions.map(keyOf);
+    for (const key of keys) this.delayed.set(key, (this.delayed.get(key) ?? 0) + 1);
+    const { clock } = this.options;
+    const deadlineMs = clock.monotonicMs() + request.timeoutMs;
+    const caughtUp = this.catchUp(request.metadataIndex, request.timeoutMs);
+    const turn = this.delayedTail.then(() => caughtUp);
+    const begun = turn.then(() => {
+      for (const key of keys) this.forgetDelayed(key);
+      const timeoutMs = Math.max(0, Math.round(deadlineMs - clock.monotonicMs()));
+      return { response: this.appends.append({ ...append, request: { ...request, timeoutMs } }) };
+    });
+    this.delayedTail = begun;
+    return begun.then(({ response }) => response);
+  }
+
+  async fetch(request: FetchRequest, context?: CallContext): Promise<BulkFetched> {
+    if (this.isBehind(request.metadataIndex))
+      await this.catchUp(request.metadataIndex, Math.max(request.maxWaitMs, MIN_FETCH_CATCH_UP_MS));
+    return this.fetches.fetch(request, context?.signal);
+  }
+
+  async listOffsets(request: ListOffsetsRequest): Promise<ListOffsetsResponse> {
+    await this.catchUp(request.metadataIndex, request.timeoutMs > 0 ? request.timeoutMs : METADATA_WAIT_MS);
+    return this.queries.listOffsets(request);
+  }
+
+  async getEpochEndOffsets(request: GetEpochEndOffsetsRequest, context?: CallContext): Promise<GetEpochEndOffsetsResponse> {
+    await this.catchUp(request.metadataIndex, context?.deadlineMs ?? METADATA_WAIT_MS);
+    return this.queries.getEpochEndOffsets(request);
+  }
+
+  async deleteRecords(request: DeleteRecordsRequest): Promise<DeleteRecordsResponse> {
+    await this.catchUp(request.metadataIndex, request.timeoutMs);
+    return this.queries.deleteRecords(request);
+  }
+
+  async describeProducers(request: DescribeProducersRequest, context?: CallContext): Promise<DescribeProducersResponse> {
+    await this.catchUp(request.metadataIndex, context?.deadlineMs ?? METADATA_WAIT_MS);
+    return this.queries.describeProducers(request);
+  }
+
+  describeLogDirs(request: DescribeLogDirsRequest): Promise<DescribeLogDirsResponse> {
+    return describeLogDirs(request, this.options.disk, this.options.directory, this.table);
+  }
+
+  bounds(key: PartitionKey): LocalBounds | undefined {
+    const hosted = this.table.get(key.topicId, key.partition);
+    if (hosted?.leading === undefined) return undefined;
+    const { log, highWatermark, leading } = hosted;
+    return { leaderEpoch: leading, logStartOffset: log.logStartOffset, highWatermark, logEndOffset: log.logEndOffset };
+  }
+
+  appendLocal(key: PartitionKey, leaderEpoch: LeaderEpoch, batch: Buffer, done: (errorCode: number) => void): LocalAppendOutcome {
+    return this.appends.appendLocal(key, leaderEpoch, batch, done);
+  }
+
+  async readLocal(key: PartitionKey, from: Offset, maxBytes: number): Promise<ReadResult> {
+    const located = this.table.locate(key.topicId, key.partition);
+    if (!located.ok) throw new Error(located.message);
+    const { log } = located.partition;
+    return log.read(from, { maxBytes, minOneBatch: true, upTo: log.logEndOffset });
+  }
+
+  async deleteBefore(key: PartitionKey, offset: Offset): Promise<void> {
+    const located = this.table.locate(key.topicId, key.partition);
+    if (!located.ok) throw new Error(located.message);
+    const { log, highWatermark } = located.partition;
+    const target = offset < highWatermark ? offset : highWatermark;
+    if (target > log.logStartOffset) await log.advanceLogStart(target);
+  }
+
+  onLeadership(listener: (change: LeadershipChange) => void): () => void {
+    return this.follower.onLeadership(listener);
+  }
+
+  figures(): PartitionHostFigures {
+    let leaders = 0;
+    let offline = 0;
+    let logBytes = 0;
+    for (const { leading, log } of this.table.all()) {
+      if (leading !== undefined) leaders += 1;
+      if (log.offlineReason !== undefined) offline += 1;
+      logBytes += log.sizeBytes;
+    }
+    const { counts } = this.appends;
+    return {
+      partitions: this.table.size,
+      leaders,
+      offline,
+      logBytes,
+      appendRequests: counts.requests,
+      appendedBatches: counts.batches,
+      appendedBytes: counts.bytes,
+      refusedBatches: counts.refused,
+      waitingAppends: this.appends.waitingRequests,
+      fetchRequests: this.fetches.counts.requests,
+      fetchedBytes: this.fetches.counts.bytes,
+      waitingFetches: this.fetches.waitingRequests,
+    };
+  }
+
+  private stable(logs: readonly PartitionLog[]): void {
+    for (const { key } of logs) this.table.get(key.topicId, key.partition)?.refresh();
+  }
+
+  /** Durability is lost (J-9): nothing is acknowledged any more; the process is about to exit. */
+  private fatal(error: Error): void {
+    for (const partition of this.table.all()) {
+      partition.failed();
+      partition.leading = undefined;
+    }
+    this.appends.expireAll();
+    this.options.onFatal(error);
+  }
+
+  private isBehind(metadataIndex: number): boolean {
+    return metadataIndex > this.options.metadata.image.index;
+  }
+
+  private mustQueue(request: AppendRequest): boolean {
+    return this.delayed.size > 0 && request.partitions.some((each) => this.delayed.has(keyOf(each)));
+  }
+
+  private async catchUp(metadataIndex: number, timeoutMs: number): Promise<void> {
+    if (this.isBehind(metadataIndex)) await this.options.metadata.waitFor(metadataIndex as MetadataIndex, timeoutMs);
+  }
+
+  private forgetDelayed(key: string): void {
+    const count = this.delayed.get(key) ?? 0;
+    if (count <= 1) this.delayed.delete(key);
+    else this.delayed.set(key, count - 1);
+  }
+}
+
+const DRAIN_STEP_MS = 10;
+/** A fetch that may not wait for records may still wait that long for the metadata that it was routed by. */
+const MIN_FETCH_CATCH_UP_MS = 1_000;
+
+function keyOf(partition: { readonly topicId: string; readonly partition: number }): string {
+  return `${partition.topicId}-${partition.partition}`;
+}

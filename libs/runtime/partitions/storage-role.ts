@@ -1,0 +1,203 @@
+import { clusterConfigInteger } from '@streamline/core/metadata/broker-configs';
+import type { ClusterId, DirectoryId, MetadataIndex, NodeId } from '@streamline/core/types/ids';
+import type { BrokerListener } from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
+import type { Check, RoleStatus } from '@streamline/wire/contracts/generated/streamline/node/v1/role';
+import type { ControllerPort, GroupPort, StoragePort } from '@streamline/wire/contracts/ports';
+import type { LogEngine } from '../log/log-engine';
+import type { MetadataReplica } from '../metadata/metadata-replica';
+import type { Cancel, Clock } from '../ports/clock';
+import type { Disk } from '../ports/disk';
+import type { Random } from '../ports/random';
+import { BrokerSession } from './broker-session';
+import { DiskProbe } from './disk-probe';
+import type { FetchLimits } from './fetch-path';
+import type { LocalPartitions } from './local-partitions';
+import type { LogSink } from './log-sink';
+import { PartitionHost } from './partition-host';
+import type { PartitionHostFigures } from './partition-host';
+import { RunRecord } from './run-record';
+import type { PreviousRun } from './run-record';
+
+/** The group coordinators of a storage role. */
+export interface GroupsHost {
+  readonly port: GroupPort;
+  /** Called once, when partitions are served. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface StorageRoleDeps {
+  readonly nodeId: NodeId;
+  /** New at each start of the process. */
+  readonly incarnationId: string;
+  /** What the data directory is bound to; `undefined` before it has joined a cluster. */
+  readonly clusterId: ClusterId | undefined;
+  readonly directoryId: DirectoryId;
+  /** Names and addresses that others reach this node's roles by; the broker registers with them. */
+  readonly listeners: readonly BrokerListener[];
+  readonly rack: string | undefined;
+  /** Open, that is: replayed. The role closes it. */
+  readonly engine: LogEngine;
+  readonly metadata: MetadataReplica;
+  readonly controller: ControllerPort;
+  readonly createGroups: (partitions: LocalPartitions) => GroupsHost;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  /** The role's own directory, where the engine keeps its files too. */
+  readonly directory: string;
+  /** Changes with each start of the machine (/proc/sys/kernel/random/boot_id). */
+  readonly bootId: string;
+  readonly sessionTimeoutMs: number;
+  readonly fetchLimits: FetchLimits;
+  readonly log: LogSink;
+  /** Nothing can be acknowledged any more, or the controller refuses this broker for good: the process is to exit. */
+  readonly onFatal: (error: Error) => void;
+}
+
+export interface StorageRole {
+  readonly port: StoragePort;
+  readonly local: LocalPartitions;
+  /** Resolves once this broker is registered, has caught up with the metadata and serves its partitions. */
+  readonly whenServing: Promise<void>;
+  /** Begins to register, and goes on in the background; `whenServing` tells when that is done. */
+  start(): Promise<void>;
+  /** Moves leaderships away, drains, closes the logs: at most about `deadlineMs`, then what is left is cut short. */
+  stop(deadlineMs: number): Promise<void>;
+  /** The readiness checks, each looked at now. */
+  status(): Promise<RoleStatus>;
+  figures(): PartitionHostFigures;
+}
+
+/** Shares of the stop's time: for the leaderships to move, and for what is in flight. */
+const LEAVE_SHARE = 0.5;
+const DRAIN_SHARE = 0.3;
+const METADATA_WAIT_STEP_MS = 5_000;
+
+/** Wires a storage role. Nothing happens before `start`. */
+export function createStorageRole(deps: StorageRoleDeps): StorageRole {
+  return new RunningStorageRole(deps);
+}
+
+class RunningStorageRole implements StorageRole {
+  readonly port: StoragePort;
+  readonly whenServing: Promise<void>;
+  private readonly host: PartitionHost;
+  private readonly groups: GroupsHost;
+  private readonly session: BrokerSession;
+  private readonly probe: DiskProbe;
+  private readonly runRecord: RunRecord;
+  private cancelRetention: Cancel | undefined;
+  private isServing = false;
+  private isStopping = false;
+  private hasFailed = false;
+  private served: () => void = () => undefined;
+
+  constructor(private readonly deps: StorageRoleDeps) {
+    const { clock, disk, directory, metadata } = deps;
+    this.host = new PartitionHost({ ...deps, onFatal: (error) => this.fail(error) });
+    this.groups = deps.createGroups(this.host);
+    this.port = { partitions: this.host, groups: this.groups.port };
+    this.probe = new DiskProbe(disk, directory, clock);
+    this.runRecord = new RunRecord(disk, directory, deps.bootId);
+    this.session = new BrokerSession({
+      ...deps,
+      appliedIndex: () => metadata.image.index,
+      mayHeartbeat: () => this.diskResponds(),
+    });
+    this.whenServing = new Promise((resolve) => (this.served = resolve));
+  }
+
+  get local(): LocalPartitions {
+    return this.host;
+  }
+
+  async start(): Promise<void> {
+    const previous = await this.runRecord.begin();
+    void this.join(previous);
+    this.scheduleRetention();
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    this.cancelRetention?.();
+    const moved = this.isServing ? await this.session.leave(deadlineMs * LEAVE_SHARE) : false;
+    this.session.stop();
+    if (this.isServing && !moved) this.deps.log.warn({}, 'stopping before the controller has moved all leaderships');
+    await this.host.drain(deadlineMs * DRAIN_SHARE);
+    if (this.isServing) await this.groups.stop();
+    await this.host.close();
+    await this.probe.close();
+    await this.deps.engine.close();
+    if (!this.hasFailed && this.session.brokerEpoch >= 0) await this.runRecord.endCleanly(this.session.brokerEpoch);
+  }
+
+  async status(): Promise<RoleStatus> {
+    const disk = await this.probe.check();
+    const { brokerEpoch, isFenced } = this.session;
+    const checks: Check[] = [
+      { name: 'disk-writable', ok: disk.ok, reason: disk.reason },
+      check('log-replayed', !this.hasFailed, 'the journal has failed; nothing is acknowledged any more'),
+      check('registered', brokerEpoch >= 0, 'not registered with the controller yet'),
+      check('serving', this.isServing && !this.isStopping, this.isStopping ? 'stopping' : 'catching up with the metadata'),
+      check('unfenced', !isFenced, 'fenced: the controller has not let this broker in, or has not heard from it in time'),
+    ];
+    return { role: 'storage', ready: checks.every((each) => each.ok), checks };
+  }
+
+  figures(): PartitionHostFigures {
+    return this.host.figures();
+  }
+
+  /** Registers, catches up, serves, and says so; again whenever the registration is lost. */
+  private async join(previous: PreviousRun): Promise<void> {
+    try {
+      const index = await this.session.register(previous);
+      await this.catchUp(index);
+      if (this.isStopping) return;
+      this.host.activate();
+      if (!this.isServing) await this.groups.start();
+      this.isServing = true;
+      await this.session.run(() => void this.join({ cleanBrokerEpoch: this.session.brokerEpoch, sameBoot: true }));
+      this.served();
+    } catch (error) {
+      if (!this.isStopping) this.fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  private async catchUp(index: MetadataIndex): Promise<void> {
+    while (!this.isStopping && !(await this.deps.metadata.waitFor(index, METADATA_WAIT_STEP_MS))) {
+      this.deps.log.warn({ index, applied: this.deps.metadata.image.index }, 'waiting for the metadata log');
+    }
+  }
+
+  /** Every heartbeat looks at the disk too; one that hangs for a whole session ends them (J-9). */
+  private diskResponds(): boolean {
+    void this.probe.check();
+    return this.probe.stalledMs < this.deps.sessionTimeoutMs;
+  }
+
+  private scheduleRetention(): void {
+    const intervalMs = clusterConfigInteger(this.deps.metadata.image, 'log.retention.check.interval.ms');
+    this.cancelRetention = this.deps.clock.schedule(intervalMs, () => {
+      void this.deps.engine
+        .runRetention()
+        .catch((error: unknown) => this.deps.log.error({ err: error }, 'retention failed; it is tried again at the next check'))
+        .then(() => {
+          if (!this.isStopping) this.scheduleRetention();
+        });
+    });
+  }
+
+  private fail(error: Error): void {
+    if (this.hasFailed) return;
+    this.hasFailed = true;
+    this.session.stop();
+    this.deps.onFatal(error);
+  }
+}
+
+function check(name: string, ok: boolean, reason: string): Check {
+  return { name, ok, reason: ok ? '' : reason };
+}
