@@ -1,7 +1,7 @@
 import { apisByKey } from './api-table';
 import { Reader, type ReaderLimits } from './codec/reader';
 import { WireError } from './codec/wire-error';
-import { Writer } from './codec/writer';
+import { withWriter, type Writer } from './codec/writer';
 import { requestHeader, requestHeaderVersion, responseHeader, responseHeaderVersion } from './headers';
 import type { AnyApi, Api } from './schema/api';
 import type { Fields, ReadOf, WriteOf } from './schema/field';
@@ -89,18 +89,10 @@ export function decodeResponse<Request extends Fields, Response extends Fields>(
   return { correlationId, body };
 }
 
-/** Its slabs are shared by the frames of the process; undefined while a frame is being written. */
-let idle: Writer | undefined;
-
 function encodeFrame(write: (writer: Writer) => void): Buffer[] {
-  const writer = idle ?? new Writer();
-  idle = undefined;
-  try {
+  return withWriter((writer) => {
     writer.beginFrame();
     write(writer);
     return writer.finishFrame();
-  } finally {
-    writer.reset();
-    idle = writer;
-  }
+  });
 }

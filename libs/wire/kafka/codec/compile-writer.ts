@@ -21,7 +21,7 @@ import type { Writer } from './writer';
  *         f = 1;
  *         let v1 = o.topics;
  *         if (v1 === undefined) v1 = [];
- *         if (v1 === null) throw $.notA('array', v1);
+ *         if (!Array.isArray(v1)) throw $.notA('array', v1);
  *         w.int32(v1.length);
  *         for (i = 0; i < v1.length; i++) write1(w, v1[i]);
  *         i = -1;
@@ -36,6 +36,7 @@ export function compileWriter(name: string, plan: StructPlan): (writer: Writer, 
 
 const LIBRARY = {
   EMPTY: EMPTY_BUFFER,
+  isBuffer: Buffer.isBuffer,
   NONE: [] as readonly UnknownTaggedField[],
 
   /** Mistakes in a value show up as errors of many classes (`undefined.length`, a number where a bigint is due). */
@@ -110,9 +111,9 @@ class WriterPrinter {
     const v = `v${n}`;
     if (type.kind !== 'array') return [this.scalar(type, v)];
     const element = type.element ?? fail();
-    const whenNull = type.nullable ? (type.compact ? 'w.varint(0);' : 'w.int32(-1);') : `throw $.notA('array', ${v});`;
+    const whenNull = type.compact ? 'w.varint(0);' : 'w.int32(-1);';
     return [
-      `if (${v} === null) { ${whenNull} } else {`,
+      `${type.nullable ? `if (${v} === null) { ${whenNull} } else ` : ''}{ ${check(type, v)}`,
       type.compact ? `w.varint(${v}.length + 1);` : `w.int32(${v}.length);`,
       `for (i = 0; i < ${v}.length; i++) { const e = ${v}[i]; ${this.scalar(element, 'e')} }`,
       'i = -1; }',
@@ -123,14 +124,14 @@ class WriterPrinter {
   private scalar(type: TypePlan, value: string): string {
     if (fixedBytes(type) !== undefined) return `${check(type, value)} w.${type.kind}(${value});`;
     if (type.kind === 'struct') {
-      const write = `${this.struct(type.struct ?? fail())}(w, ${value});`;
+      const write = `${check(type, value)} ${this.struct(type.struct ?? fail())}(w, ${value});`;
       return type.nullable ? `if (${value} === null) w.int8(-1); else { w.int8(1); ${write} }` : write;
     }
     const method = type.compact ? `compact${type.kind.charAt(0).toUpperCase()}${type.kind.slice(1)}` : type.kind;
-    const write = `w.${method}(${value});`;
-    if (!type.nullable) return `if (${value} === null) throw $.notA('${type.kind}', ${value}); ${write}`;
+    const write = `${check(type, value)} w.${method}(${value});`;
+    if (!type.nullable) return write;
     const whenNull = type.compact ? 'w.varint(0);' : type.kind === 'string' ? 'w.int16(-1);' : 'w.int32(-1);';
-    return `if (${value} === null) ${whenNull} else ${write}`;
+    return `if (${value} === null) ${whenNull} else { ${write} }`;
   }
 
   private taggedSection(tagged: readonly FieldPlan[], first: number): string[] {
@@ -173,6 +174,11 @@ const CHECKS: { readonly [kind: string]: (v: string) => string } = {
   int64: (v) => `typeof ${v} !== 'bigint' || BigInt.asIntN(64, ${v}) !== ${v}`,
   float64: (v) => `typeof ${v} !== 'number'`,
   bool: (v) => `typeof ${v} !== 'boolean'`,
+  string: (v) => `typeof ${v} !== 'string'`,
+  bytes: (v) => `!$.isBuffer(${v})`,
+  records: (v) => `!$.isBuffer(${v}) && !Array.isArray(${v})`,
+  array: (v) => `!Array.isArray(${v})`,
+  struct: (v) => `typeof ${v} !== 'object' || ${v} === null`,
 };
 
 function check(type: TypePlan, value: string): string {

@@ -87,21 +87,30 @@ export class Reader {
 
   /** An unsigned varint: at most five bytes and 32 bits. Padding with zero bits is allowed, as in Kafka. */
   varint(): number {
-    const { buf, end } = this;
-    const start = this.pos;
+    const { pos } = this;
+    if (pos < this.end) {
+      const byte = this.view.getInt8(pos);
+      if (byte >= 0) {
+        this.pos = pos + 1;
+        return byte;
+      }
+    }
+    return this.longVarint();
+  }
+
+  private longVarint(): number {
+    const { buf, end, pos } = this;
     let value = 0;
-    let shift = 0;
-    for (let at = start; at < end; at++) {
+    for (let shift = 0, at = pos; at < end; shift += 7, at++) {
       const byte = buf[at] ?? 0;
-      if (shift === 28 && byte > 0x0f) throw new WireError('invalid', 'varint of more than 32 bits', start);
-      value += (byte & 0x7f) * 2 ** shift;
+      if (shift === 28 && byte > 0x0f) throw new WireError('invalid', 'varint of more than 32 bits', pos);
+      value |= (byte & 0x7f) << shift;
       if (byte < 0x80) {
         this.pos = at + 1;
-        return value;
+        return value >>> 0;
       }
-      shift += 7;
     }
-    throw this.truncated(end - start + 1);
+    throw this.truncated(end - pos + 1);
   }
 
   /** A length of the non-flexible versions; -1 stands for null. `size` is the width of the length itself. */
@@ -190,7 +199,7 @@ export class Reader {
   tagCount(): number {
     const start = this.pos;
     const count = this.varint();
-    if (count * 2 > this.end - this.pos)
+    if (count !== 0 && count * 2 > this.end - this.pos)
       throw new WireError('truncated', `${count} tagged fields, but only ${this.end - this.pos} bytes are left`, start);
     return count;
   }

@@ -71,6 +71,12 @@ export class Writer {
     this.pieces = [];
     this.cutBytes = 0;
     this.openTags = 0;
+    if (this.buf.length !== SLAB_BYTES) this.replace(SLAB_BYTES);
+  }
+
+  /** What was written since the last `finish`, in a buffer of its own. */
+  copy(): Buffer {
+    return Buffer.concat([...this.pieces, this.buf.subarray(this.start, this.pos)]);
   }
 
   /** Makes room for `size` bytes and returns where in `buf` and `view` they go. */
@@ -293,4 +299,19 @@ function varintBytes(value: number): number {
   if (value < 0x4000) return 2;
   if (value < 0x200000) return 3;
   return value < 0x10000000 ? 4 : 5;
+}
+
+/** Lent to one frame at a time; undefined while it is lent. */
+let idle: Writer | undefined;
+
+/** Lends the process's writer, whose slabs its frames share. What `write` leaves unfinished is discarded. */
+export function withWriter<T>(write: (writer: Writer) => T): T {
+  const writer = idle ?? new Writer();
+  idle = undefined;
+  try {
+    return write(writer);
+  } finally {
+    writer.reset();
+    idle = writer;
+  }
 }

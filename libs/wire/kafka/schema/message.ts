@@ -3,7 +3,7 @@ import { compileWriter } from '../codec/compile-writer';
 import { planStruct, type StructPlan } from '../codec/plan';
 import { Reader } from '../codec/reader';
 import { EncodeError, WireError } from '../codec/wire-error';
-import { Writer } from '../codec/writer';
+import { withWriter, type Writer } from '../codec/writer';
 import type { Fields, ReadOf, Tagged, WriteOf } from './field';
 import { includes, parseVersions, type VersionRange, type Versions } from './versions';
 
@@ -75,10 +75,10 @@ export class Message<F extends Fields> {
 
   /** The message in one buffer of its own. @throws EncodeError */
   encode(version: number, value: WriteOf<F>): Buffer {
-    const writer = new Writer();
-    this.write(version, writer, value);
-    const pieces = writer.finish();
-    return Buffer.concat(pieces);
+    return withWriter((writer) => {
+      this.write(version, writer, value);
+      return writer.copy();
+    });
   }
 
   private title(version: number): string {

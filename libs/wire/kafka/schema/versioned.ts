@@ -1,6 +1,6 @@
 import { Reader } from '../codec/reader';
 import { WireError } from '../codec/wire-error';
-import { Writer } from '../codec/writer';
+import { withWriter } from '../codec/writer';
 import type { Fields, ReadOf, WriteOf } from './field';
 import type { Message } from './message';
 
@@ -11,10 +11,11 @@ export function encodePrefixed<F extends Fields>(
   version: number,
   value: WriteOf<F>,
 ): Buffer {
-  const writer = new Writer();
-  writer.int16(prefix);
-  message.write(version, writer, value);
-  return Buffer.concat(writer.finish());
+  return withWriter((writer) => {
+    writer.int16(prefix);
+    message.write(version, writer, value);
+    return writer.copy();
+  });
 }
 
 /** A message with its version before it, as Kafka stores the values of records. @throws EncodeError */
