@@ -1,42 +1,13 @@
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { TimestampMs } from '@streamline/core/types/ids';
-import type { Clock } from '../ports/clock';
+import { VirtualClock } from '@streamline/testing/time/virtual-clock';
 import { ConnectionEnd, type Answer, type ConnectionFacts, type RequestProcessor, type RequestTurn } from './connection';
 import { DEFAULT_CONNECTION_LIMITS, type ConnectionLimits } from './connection-limits';
 import { ConnectionServer } from './connection-server';
 import { GatewayMetrics } from './gateway-metrics';
 import { InFlightBudget } from './in-flight-budget';
 import { RateLimitedLog } from './rate-limited-log';
-
-/** Time that moves only when told to. */
-class ManualClock implements Clock {
-  private nowMs = 1;
-  private tasks: { atMs: number; task: () => void }[] = [];
-  monotonicMs(): number {
-    return this.nowMs;
-  }
-  wallMs(): TimestampMs {
-    return this.nowMs as TimestampMs;
-  }
-  schedule(delayMs: number, task: () => void): () => void {
-    const entry = { atMs: this.nowMs + delayMs, task };
-    this.tasks.push(entry);
-    return () => void (this.tasks = this.tasks.filter((other) => other !== entry));
-  }
-  advance(ms: number): void {
-    const untilMs = this.nowMs + ms;
-    for (;;) {
-      const due = this.tasks.filter((entry) => entry.atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)[0];
-      if (due === undefined) break;
-      this.tasks = this.tasks.filter((entry) => entry !== due);
-      this.nowMs = Math.max(this.nowMs, due.atMs);
-      due.task();
-    }
-    this.nowMs = untilMs;
-  }
-}
 
 /** A request under way in {@link FakeProcessor}. */
 interface Started {
@@ -132,7 +103,7 @@ class Client {
 }
 
 interface Bench {
-  readonly clock: ManualClock;
+  readonly clock: VirtualClock;
   readonly processor: FakeProcessor;
   readonly server: ConnectionServer;
   readonly metrics: GatewayMetrics;
@@ -146,7 +117,7 @@ const benches: { bench: Bench; clients: Client[] }[] = [];
 
 async function startBench(limits: Partial<ConnectionLimits> = {}): Promise<Bench> {
   const all = { ...DEFAULT_CONNECTION_LIMITS, ...limits };
-  const clock = new ManualClock();
+  const clock = new VirtualClock();
   const processor = new FakeProcessor();
   const metrics = new GatewayMetrics();
   const budget = new InFlightBudget(all.totalInFlightBytes, all.totalUnsentBytes);
