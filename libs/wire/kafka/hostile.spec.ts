@@ -5,6 +5,7 @@ import { Reader } from './codec/reader';
 import { WireError } from './codec/wire-error';
 import { metadata } from './apis/03-metadata';
 import { offsetCommit } from './apis/08-offset-commit';
+import { apiVersions } from './apis/18-api-versions';
 import type { AnyMessage } from './schema/message';
 import type { Tagged } from './schema/field';
 
@@ -112,6 +113,14 @@ describe('bytes from a stranger', () => {
     const before = process.memoryUsage().heapUsed;
     expect(() => metadata.request.decode(0, names)).toThrow(expect.objectContaining({ code: 'limit', path: 'topics' }));
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(4_000_000);
+  });
+
+  it('cannot turn many unknown tagged fields into a heap of objects', () => {
+    const count = 1_500_000;
+    const head = Buffer.from('0000' + '01' + '00000000', 'hex');
+    const tagCount = Buffer.from([0x80 | (count & 0x7f), 0x80 | ((count >> 7) & 0x7f), count >> 14]);
+    const bytes = Buffer.concat([head, tagCount, Buffer.alloc(2 * count)]);
+    expect(() => apiVersions.response.decode(3, bytes)).toThrow(expect.objectContaining({ code: 'limit', path: 'taggedFields' }));
   });
 
   it('may hold fewer elements where the reader says so', () => {

@@ -1,7 +1,7 @@
 import { api } from '../schema/api';
 import { int16, int32, string } from '../schema/field';
 
-/** Takes a broker that is gone for good out of the cluster (KIP-500). */
+/** Takes a broker that is gone for good out of the cluster (KIP-631). */
 export const unregisterBroker = api({
   key: 64,
   name: 'UnregisterBroker',

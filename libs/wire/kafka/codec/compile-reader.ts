@@ -1,4 +1,4 @@
-import { EMPTY_BUFFER } from './buffer-slices';
+import { EMPTY_BUFFER } from './primitives';
 import { compileSource } from './compile-source';
 import { defaultSource } from './defaults';
 import { fixedBytes, leastBytes, runsOf, splitFields, type FieldPlan, type StructPlan, type TypePlan } from './plan';
@@ -26,7 +26,7 @@ import { WireError } from './wire-error';
  *
  * `f` and `i` say where an error arose; they cost a register each.
  */
-export function compileReader(name: string, plan: StructPlan): (reader: Reader) => unknown {
+export function compileReader<Value>(name: string, plan: StructPlan): (reader: Reader) => Value {
   const functions: string[] = [];
   const entry = new ReaderPrinter(functions).struct(plan);
   return compileSource(`${name}.read`, `${functions.join('\n')}\nreturn ${entry};`, { EMPTY: EMPTY_BUFFER, locate });

@@ -1,5 +1,5 @@
 import type { UnknownTaggedField } from '../schema/field';
-import { EMPTY_BUFFER } from './buffer-slices';
+import { EMPTY_BUFFER } from './primitives';
 import { compileSource } from './compile-source';
 import { defaultSource, isDefaultSource } from './defaults';
 import { fixedBytes, runsOf, splitFields, type FieldPlan, type StructPlan, type TypePlan } from './plan';
@@ -28,7 +28,7 @@ import type { Writer } from './writer';
  *       } catch (e) { throw $.locate(e, 'acks topics', f, i); }
  *     }
  */
-export function compileWriter(name: string, plan: StructPlan): (writer: Writer, value: unknown) => void {
+export function compileWriter<Value>(name: string, plan: StructPlan): (writer: Writer, value: Value) => void {
   const functions: string[] = [];
   const entry = new WriterPrinter(functions).struct(plan);
   return compileSource(`${name}.write`, `${functions.join('\n')}\nreturn ${entry};`, LIBRARY);
@@ -58,9 +58,9 @@ const LIBRARY = {
   unknown(fields: readonly UnknownTaggedField[] | undefined, known: readonly number[]): readonly UnknownTaggedField[] {
     if (fields === undefined || fields.length === 0) return LIBRARY.NONE;
     const sorted = [...fields].sort((a, b) => a.tag - b.tag);
-    for (const [index, { tag }] of sorted.entries()) {
+    for (const { tag } of sorted) {
       if (!Number.isInteger(tag) || tag < 0 || tag > 0x7fffffff) throw LIBRARY.notA('tag', tag);
-      if (known.includes(tag) || tag === sorted[index - 1]?.tag) throw new EncodeError(`tag ${tag} is taken`);
+      if (known.includes(tag)) throw new EncodeError(`tag ${tag} is taken`);
     }
     return sorted;
   },

@@ -1,4 +1,4 @@
-import { ZERO_UUID } from './buffer-slices';
+import { ZERO_UUID } from './primitives';
 import type { FieldPlan, StructPlan, TypePlan } from './plan';
 
 /** Source text of a field's default value. `$.EMPTY` is the empty Buffer of the generated code's library. */

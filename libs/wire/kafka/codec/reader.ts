@@ -1,12 +1,12 @@
-import { UUID_BYTES } from './buffer-slices';
+import { UUID_BYTES } from './primitives';
 import { WireError } from './wire-error';
 
 export interface ReaderLimits {
-  /** Structs, strings, byte strings and int64s that the arrays of one message may hold together; numbers are not counted. */
+  /** Structs, strings, byte strings, int64s and uuids in the arrays of one message, and its tagged fields, all together. */
   readonly maxElements: number;
 }
 
-/** Enough for a request over a million partitions; bounds the heap that a hostile frame can claim to about 100 MB. */
+/** Far beyond any honest request; bounds the heap that a hostile frame of 100 MB, or of 4, can claim to some hundred MB. */
 export const DEFAULT_LIMITS: ReaderLimits = { maxElements: 1_000_000 };
 
 const MAX_STRING_BYTES = 0x7fff;
@@ -187,20 +187,23 @@ export class Reader {
     const available = this.end - this.pos;
     if (count * elementBytes > available)
       throw new WireError('truncated', `array of ${count} elements, but only ${available} bytes are left`, start);
-    if (counted && count > 0) {
-      this.elementsLeft -= count;
-      if (this.elementsLeft < 0)
-        throw new WireError('limit', `array of ${count} elements exceeds what a message may hold`, start);
-    }
+    if (counted && count > 0) this.count(count, start);
     return count;
+  }
+
+  private count(elements: number, start: number): void {
+    this.elementsLeft -= elements;
+    if (this.elementsLeft < 0) throw new WireError('limit', `${elements} elements are more than a message may hold`, start);
   }
 
   /** The number of tagged fields that follow; each takes two bytes at least. */
   tagCount(): number {
     const start = this.pos;
     const count = this.varint();
-    if (count !== 0 && count * 2 > this.end - this.pos)
+    if (count === 0) return 0;
+    if (count * 2 > this.end - this.pos)
       throw new WireError('truncated', `${count} tagged fields, but only ${this.end - this.pos} bytes are left`, start);
+    this.count(count, start);
     return count;
   }
 

@@ -1,5 +1,5 @@
 import type { UnknownTaggedField } from '../schema/field';
-import { UUID_BYTES, UUID_CHARACTERS } from './buffer-slices';
+import { UUID_BYTES, UUID_CHARACTERS } from './primitives';
 import { EncodeError } from './wire-error';
 
 /** Frames are cut from slabs of this size; a slab lives as long as a frame that was cut from it. */

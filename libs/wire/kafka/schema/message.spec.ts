@@ -114,6 +114,18 @@ describe('Message.encode', () => {
     }
   });
 
+  it('keeps a tagged field in one piece, however many bytes it holds', () => {
+    const fields = { payload: struct({ body: bytes() }, { tag: 0 }), rest: string() };
+    const tagged = new Message('Tagged', '0', '0+', fields);
+    const value = { payload: { body: Buffer.alloc(5000, 3) }, rest: 'x' };
+    expect(tagged.decode(0, tagged.encode(0, value))).toStrictEqual(value);
+  });
+
+  it('writes an unknown tagged field as often as it was read', () => {
+    const twice = hex('01 00000000 00 01 ff 02 0901ff 0901ff');
+    expect(sample.encode(2, sample.decode(2, twice))).toStrictEqual(twice);
+  });
+
   it('drops an ignorable field that the version lacks', () => {
     expect(sample.encode(0, { name: 'a', hint: 'x' })).toStrictEqual(hex('0001 61'));
   });

@@ -86,13 +86,13 @@ export class Message<F extends Fields> {
   }
 
   private compileReader(version: number): Read<F> {
-    const read = compileReader(this.title(version), this.plan(version)) as Read<F>;
+    const read = compileReader<ReadOf<F>>(this.title(version), this.plan(version));
     this.readers[version] = read;
     return read;
   }
 
   private compileWriter(version: number): Write<F> {
-    const write = compileWriter(this.title(version), this.plan(version)) as Write<F>;
+    const write = compileWriter<WriteOf<F>>(this.title(version), this.plan(version));
     this.writers[version] = write;
     return write;
   }
