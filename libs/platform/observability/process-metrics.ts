@@ -1,0 +1,69 @@
+import type { Registry } from 'prom-client';
+import { formatFamilies, mergeExpositions } from './exposition';
+import { counter, type MetricFamily, type MetricsSource } from './metric-family';
+
+export interface ProcessMetricsOptions {
+  /** The roles of this process: the label `process` of what only a process has (memory, CPU, event loop). */
+  readonly roles: readonly string[];
+  readonly version: string;
+  readonly nodeId: number;
+}
+
+const PREFIX = 'streamline_';
+
+/**
+ * The metrics of one process. Roles add sources of plain counters, which are read when somebody scrapes. What a process
+ * has anyway (CPU, memory, descriptors, garbage collection) comes from prom-client, which is loaded with the first scrape
+ * so that a start does not pay for it. Our own families are written without its objects: those cost a hash per sample,
+ * which ten thousand partitions would feel.
+ */
+export class ProcessMetrics {
+  private readonly sources: MetricsSource[] = [];
+  private defaults: Promise<Registry> | undefined;
+  private failures = 0;
+
+  constructor(private readonly options: ProcessMetricsOptions) {}
+
+  add(source: MetricsSource): void {
+    this.sources.push(source);
+  }
+
+  /** Prometheus' text format. A source that fails is left out and counted; the others are still told. */
+  async text(): Promise<string> {
+    this.defaults ??= this.loadDefaults();
+    const registry = await this.defaults;
+    const families = (await Promise.all(this.sources.map((source) => this.collect(source)))).flat();
+    const help = 'Sources of metrics that failed when scraped';
+    const own = formatFamilies([
+      ...families,
+      this.info(),
+      counter('streamline_metrics_source_failures_total', help, this.failures),
+    ]);
+    return mergeExpositions([own, await registry.metrics()]);
+  }
+
+  private info(): MetricFamily {
+    const labels = { version: this.options.version, node: this.options.nodeId, node_version: process.version, ...this.process() };
+    return { type: 'gauge', name: 'streamline_build_info', help: 'Always 1; what runs here', samples: [{ labels, value: 1 }] };
+  }
+
+  private process(): { readonly process: string } {
+    return { process: this.options.roles.join('+') };
+  }
+
+  private async collect(source: MetricsSource): Promise<MetricFamily[]> {
+    try {
+      return [...(await source.collect())];
+    } catch {
+      this.failures++;
+      return [];
+    }
+  }
+
+  private async loadDefaults(): Promise<Registry> {
+    const { collectDefaultMetrics, Registry: PromRegistry } = await import('prom-client');
+    const registry = new PromRegistry();
+    collectDefaultMetrics({ register: registry, prefix: PREFIX, labels: this.process() });
+    return registry;
+  }
+}
