@@ -16,7 +16,7 @@ export type GroupVerdict =
 /** What is known once all files were read. */
 export interface ChainEnd {
   readonly position: number;
-  /** Where the next group goes in the newest file: in place of a last group without records, else after the last group. */
+  /** Where the next group goes in the newest file: after its last valid one. */
   readonly nextOffset: number;
   /** The newest file has no groups, and nothing proves that its header is on the disk: it has to be begun anew. */
   readonly headerInDoubt: boolean;
@@ -24,12 +24,14 @@ export interface ChainEnd {
   readonly recordsInDoubt: boolean;
   readonly cleanStop: boolean;
   readonly tornBytes: number;
+  /** Groups that cannot be read, though what follows them goes on where they began: marks, which hold no records. */
+  readonly unreadableMarks: number;
 }
 
 /**
  * Decides, group by group and file by file in the order of their sequences, what a journal's files mean (J-5). Positions
  * tell loss from tearing: a group or file that does not begin where the one before it ended proves that records are
- * missing, while bytes after which nothing valid follows are the write that was in flight.
+ * missing; one that does, after bytes that cannot be read, proves that they held none; and bytes after which nothing valid follows are the write that was in flight.
  */
 export class Chain {
   private position: number;
@@ -43,6 +45,7 @@ export class Chain {
   private continuedIn: number | undefined;
   private invalidAt: number | undefined;
   private claimedBytes = 0;
+  private unreadableMarks = 0;
 
   /** `startPosition` is that of the first file that is read. */
   constructor(startPosition: number) {
@@ -89,27 +92,23 @@ export class Chain {
         `the group is of kind ${header.kind}, which this version does not know: a newer version wrote it`,
       );
     }
-    const isCopy = header.kind === GroupKind.Copy;
-    if (this.invalidAt !== undefined && !(isCopy && header.startPosition === this.position)) {
-      return this.damage(this.invalidAt, `a group here is damaged: a valid one follows at offset ${offset}`);
-    }
-    const isDuplicate = isCopy && header.startPosition === this.lastData?.start && groupEnd(header) === this.position;
+    const isDuplicate =
+      header.kind === GroupKind.Copy && header.startPosition === this.lastData?.start && groupEnd(header) === this.position;
     if (header.startPosition !== this.position && !isDuplicate) {
-      return this.damage(
-        offset,
-        `the group begins at position ${header.startPosition}, but what is before it ends at ${this.position}`,
-      );
+      return this.invalidAt === undefined
+        ? this.damage(
+            offset,
+            `the group begins at position ${header.startPosition}, but what is before it ends at ${this.position}`,
+          )
+        : this.damage(this.invalidAt, `a group here is damaged: a valid one follows at offset ${offset}`);
     }
+    if (this.invalidAt !== undefined) this.unreadableMarks += 1;
     this.invalidAt = undefined;
     this.position = groupEnd(header);
     this.lastKind = header.kind;
     this.groupsInFile += 1;
-    if (isData(header.kind)) {
-      this.lastData = { start: header.startPosition, end: this.position };
-      this.nextOffset = offset + bytes;
-    } else {
-      this.nextOffset = offset;
-    }
+    this.nextOffset = offset + bytes;
+    if (isData(header.kind)) this.lastData = { start: header.startPosition, end: this.position };
     if (header.kind === GroupKind.Continued) this.continuedIn = nextSequence;
     return { kind: isDuplicate ? 'duplicate' : 'accepted' };
   }
@@ -144,6 +143,7 @@ export class Chain {
       recordsInDoubt: copyIsDue || (!isEmpty && this.lastKind !== undefined && isData(this.lastKind)),
       cleanStop: !isEmpty && this.lastKind === GroupKind.End,
       tornBytes: this.invalidAt === undefined ? 0 : this.claimedBytes,
+      unreadableMarks: this.unreadableMarks,
     };
   }
 

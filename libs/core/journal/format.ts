@@ -14,8 +14,8 @@ export const RECORD_HEADER_BYTES = 8;
 export const SALT_BYTES = 16;
 /** The most that an owner may put into the header of each file (J-6). */
 export const HEADER_PAYLOAD_BYTES_MAX = BLOCK_BYTES - 128;
-/** At the end of each file: a seal, a release note, and either the continuation mark or the end mark. */
-export const RESERVED_TAIL_BYTES = 3 * BLOCK_BYTES;
+/** Blocks at the end of each file that no records are written to: a seal, an end mark, a release note, the continuation mark. */
+export const RESERVED_TAIL_BYTES = 4 * BLOCK_BYTES;
 
 const MAGIC = Buffer.from('STRMJRNL', 'latin1');
 const HEADER_PAYLOAD_OFFSET = 128;

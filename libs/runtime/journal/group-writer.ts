@@ -30,6 +30,11 @@ export class GroupWriter {
     return padded - format.GROUP_HEADER_BYTES;
   }
 
+  /** Whether one block more leaves `keptBlocks` at the end of the file. */
+  hasBlock(keptBlocks: number): boolean {
+    return this.nextOffset + (1 + keptBlocks) * format.BLOCK_BYTES <= this.header.fileBytes;
+  }
+
   /** Writes one group; resolves with its size in the file when it is durable (J-4). */
   async write(
     kind: format.GroupKind,

@@ -54,8 +54,6 @@ export interface ScanResult extends ChainEnd {
 /** The last release that the newest file tells of. */
 export interface KnownRedo {
   readonly redo: number;
-  /** The same without what only the last write tells, which may be readable but not on the disk. */
-  readonly durableRedo: number;
   readonly newestIsEmpty: boolean;
 }
 
@@ -107,20 +105,18 @@ export class JournalScan {
   /** Finds the last release in the newest file, so that what is wholly before it is not read (docs/spec/journal.md). */
   async findRedo(): Promise<KnownRedo> {
     const newest = this.used.at(-1);
-    if (newest === undefined) return { redo: 0, durableRedo: 0, newestIsEmpty: true };
+    if (newest === undefined) return { redo: 0, newestIsEmpty: true };
     let redo = newest.header.redo;
-    let durableRedo = 0;
     let groups = 0;
     await this.readGroups(newest, {
       group: (_offset, _bytes, header) => {
-        durableRedo = redo;
         redo = Math.max(redo, header.redo);
         groups += 1;
         return 'next';
       },
       invalid: () => 'next',
     });
-    return { redo, durableRedo, newestIsEmpty: groups === 0 };
+    return { redo, newestIsEmpty: groups === 0 };
   }
 
   /**
@@ -190,7 +186,7 @@ export class JournalScan {
         const before = chain.endPosition;
         const verdict = chain.group(offset, bytes, header, nextSequence);
         if (verdict.kind === 'damage') throw new JournalDamagedError(file.path, verdict.damage.offset, verdict.damage.problem);
-        this.offsetBefore = format.isData(header.kind) ? offset + bytes : offset;
+        this.offsetBefore = offset + bytes;
         if (chain.isContinued) return 'stop';
         if (!format.isData(header.kind)) return 'next';
         this.lastGroup = { file, offset, header };

@@ -1,6 +1,6 @@
 import * as format from '@streamline/core/journal/format';
 import { Ring } from '@streamline/core/journal/ring';
-import type { DurableFile } from '@streamline/runtime/ports/disk';
+import type { Disk, DurableFile } from '@streamline/runtime/ports/disk';
 import type { Journal, JournalPosition, JournalRecovery } from '@streamline/runtime/ports/journal';
 import { crc32c } from './crc32c';
 import { GroupWriter } from './group-writer';
@@ -38,7 +38,7 @@ async function makeJournal(options: JournalOptions, slots: SlotFiles): Promise<O
   ring.begin(0, header.sequence, 0, 0, options.fileBytes);
   const file = await options.disk.openDurable(slotPath(options.directory, 0));
   const writer = new GroupWriter(file, 0, header, format.BLOCK_BYTES);
-  const journal = new RingJournal(options, ring, slots, new Map([[0, file]]), { writer, position: 0, redo: 0, durableRedo: 0 });
+  const journal = new RingJournal(options, ring, slots, new Map([[0, file]]), { writer, position: 0, redo: 0, durableRedo: 0, isMarkedClean: false });
   const start = 0 as JournalPosition;
   return {
     journal,
@@ -46,6 +46,7 @@ async function makeJournal(options: JournalOptions, slots: SlotFiles): Promise<O
       isNew: true,
       cleanStop: true,
       tornBytes: 0,
+      unreadableMarks: 0,
       rewroteLastGroup: false,
       records: 0,
       bytesScanned: 0,
@@ -68,7 +69,7 @@ async function recoverJournal(
   const replayFrom = Math.max(known.redo, options.startReplayAt ?? 0);
   if (options.firstPass !== undefined) await scan.read(known.redo, known.newestIsEmpty, replayFrom, options.firstPass);
   const found = await scan.read(known.redo, known.newestIsEmpty, replayFrom, onRecord);
-  const journal = await goOn(options, slots, files, found, known.durableRedo);
+  const journal = await goOn(options, slots, files, newest, found, known.redo);
   const lastGroup = found.recordsInDoubt ? found.lastGroup : undefined;
   if (lastGroup !== undefined) {
     await journal.rewriteLast(lastGroup.header.startPosition, await scan.payloadOf(lastGroup), lastGroup.header.recordCount);
@@ -79,6 +80,7 @@ async function recoverJournal(
       isNew: false,
       cleanStop: found.cleanStop,
       tornBytes: found.tornBytes,
+      unreadableMarks: found.unreadableMarks,
       rewroteLastGroup: lastGroup !== undefined,
       records: found.records,
       bytesScanned: found.bytesScanned,
@@ -89,14 +91,26 @@ async function recoverJournal(
   };
 }
 
+/** What the last life wrote is readable, but after a kill perhaps not on the disk: files are recycled on its word. */
+async function syncFile(disk: Disk, path: string): Promise<void> {
+  const file = await disk.open(path, 'write');
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
 /** Takes the files over where the scan found their end. */
 async function goOn(
   options: JournalOptions,
   slots: SlotFiles,
   files: JournalFiles,
+  newest: ScannedFile,
   found: ScanResult,
   durableRedo: number,
 ): Promise<RingJournal> {
+  await syncFile(options.disk, newest.path);
   const ring = new Ring(options);
   const handles = new Map<number, DurableFile>();
   const open = async (slot: number): Promise<DurableFile> => {
@@ -122,7 +136,7 @@ async function goOn(
     writer = new GroupWriter(await open(file.slot), file.slot, file.header, isNewest ? found.nextOffset : found.previousOffset);
   }
   if (writer === undefined) throw new Error('a journal with files has a newest one');
-  const start = { position: found.position, redo: found.redo, durableRedo };
+  const start = { position: found.position, redo: found.redo, durableRedo, isMarkedClean: found.cleanStop };
   if (!found.headerInDoubt || previous === undefined) return new RingJournal(options, ring, slots, handles, { writer, ...start });
   const journal = new RingJournal(options, ring, slots, handles, { writer: previous, ...start });
   await journal.begin(writer.slot, writer.header.startPosition);

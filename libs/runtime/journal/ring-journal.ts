@@ -16,6 +16,9 @@ import type { SlotFiles } from './slot-files';
 
 const SEAL_DELAY_MS = 100;
 const MAKE_RETRY_MS = 1000;
+/** Blocks that have to stay free at the end of a file after each mark, for those that may follow it (RESERVED_TAIL_BYTES). */
+const KEPT_AFTER_SEAL = 3;
+const KEPT_AFTER_END = 2;
 const NO_RECORDS: TakenRecords = { parts: [], bytes: 0, count: 0 };
 
 /** Where a journal goes on, as opening found it. */
@@ -25,6 +28,7 @@ export interface JournalStart {
   readonly redo: number;
   /** The part of `redo` that is surely on the disk. */
   readonly durableRedo: number;
+  readonly isMarkedClean: boolean;
 }
 
 /** What the single writer does next. */
@@ -47,9 +51,9 @@ export class RingJournal implements Journal {
   private isPumping = false;
   private isMaking = false;
   private isSealDue = false;
-  /** A group without records was written after the last one with records. */
-  private isSealed = true;
   private isClosing = false;
+  /** The last group is an end mark: a life that wrote nothing needs no other one. */
+  private isMarkedClean: boolean;
   private isEnded = false;
   private cancelSeal: Cancel | undefined;
   private cancelMake: Cancel | undefined;
@@ -76,6 +80,7 @@ export class RingJournal implements Journal {
     this.durable = start.position;
     this.redo = start.redo;
     this.durableRedo = start.durableRedo;
+    this.isMarkedClean = start.isMarkedClean;
   }
 
   append(type: number, chunks: readonly Uint8Array[]): JournalPosition {
@@ -217,11 +222,17 @@ export class RingJournal implements Journal {
       if (hasNext) return 'rotate';
       return this.redo > this.durableRedo && this.ring.nextSlot(this.redo) !== undefined ? 'note' : undefined;
     }
-    if (this.isClosing) return 'end';
-    return this.isSealDue ? 'seal' : undefined;
+    if (this.isClosing) return this.decideEnd();
+    return this.isSealDue && this.writer.hasBlock(KEPT_AFTER_SEAL) ? 'seal' : undefined;
+  }
+
+  private decideEnd(): Action {
+    const needsFile = !this.writer.hasBlock(KEPT_AFTER_END) && this.ring.nextSlot(this.durableRedo) !== undefined;
+    return needsFile ? 'rotate' : 'end';
   }
 
   private async perform(action: Action): Promise<void> {
+    if (action !== 'end') this.isMarkedClean = false;
     switch (action) {
       case 'data':
         return this.writeData();
@@ -231,11 +242,10 @@ export class RingJournal implements Journal {
         return this.writeMark(GroupKind.Note);
       case 'seal':
         this.isSealDue = false;
-        // At the end of a file there is room for one seal after the last records; more would only repeat the release.
-        if (this.writer.roomBytes(0) < 0 && this.isSealed) return undefined;
         return this.writeMark(GroupKind.Seal);
       case 'end':
-        await this.writeMark(GroupKind.End);
+        // Without room for the mark the next start takes this one for a crash, and merely looks closer.
+        if (!this.isMarkedClean && this.writer.hasBlock(KEPT_AFTER_END)) await this.writeMark(GroupKind.End);
         this.isEnded = true;
         return undefined;
     }
@@ -252,7 +262,6 @@ export class RingJournal implements Journal {
     const writeMs = this.lastWriteMs - this.writeStartedMs;
     this.writeStartedMs = undefined;
     if (this.failure !== undefined) return;
-    this.isSealed = false;
     this.durableRedo = redo;
     this.durable += records.bytes;
     this.options.onGroup?.({ bytes, records: records.count, writeMs });
@@ -267,7 +276,6 @@ export class RingJournal implements Journal {
     this.writeStartedMs = this.options.clock.monotonicMs();
     await this.writer.write(kind, this.durable, redo, NO_RECORDS);
     this.writeStartedMs = undefined;
-    this.isSealed = true;
     this.durableRedo = redo;
   }
 

@@ -21,6 +21,8 @@ export interface JournalRecovery {
   readonly cleanStop: boolean;
   /** Bytes of the one group that was in flight at the crash, was never acknowledged and is cut (J-5). */
   readonly tornBytes: number;
+  /** Marks (groups without records) that cannot be read any more; nothing is missing, but the disk is to be looked at. */
+  readonly unreadableMarks: number;
   /** True where the last group may not be on the disk although it was readable: it was written again, durably, by the opening. */
   readonly rewroteLastGroup: boolean;
   /** Records handed to `onRecord`. */
