@@ -104,6 +104,8 @@ describe('bytes from a stranger', () => {
     expect(() => metadata.request.decode(4, topics)).toThrow(
       expect.objectContaining({ code: 'truncated', path: 'topics', offset: 0 }),
     );
+    topics.writeInt32BE(501, 0);
+    expect(() => metadata.request.decode(4, topics)).toThrow('topics: array of 501 elements, but only 1000 bytes are left');
   });
 
   it('cannot turn many small elements into a heap of large objects', () => {

@@ -30,6 +30,12 @@ describe('Message.decode', () => {
     });
   });
 
+  it('gives null for records that the version lacks', () => {
+    const late = new Message('Late', '0-1', 'none', { batches: records({ versions: '1+', nullable: true }) });
+    expect(late.decode(0, hex(''))).toStrictEqual({ batches: null });
+    expect(() => late.encode(0, { batches: hex('') })).toThrow('Late v0 batches: has a value');
+  });
+
   it('gives every call defaults of its own', () => {
     const [one, two] = [sample.decode(0, hex('0000')), sample.decode(0, hex('0000'))];
     expect(one.items).not.toBe(two.items);
@@ -138,6 +144,7 @@ describe('Message.encode', () => {
       'é'.repeat(42),
       'é'.repeat(43),
       '日'.repeat(42),
+      '日'.repeat(43),
       '𝄞'.repeat(5000),
       'a\ud800',
     ])
