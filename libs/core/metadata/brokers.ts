@@ -182,10 +182,14 @@ export function brokerHeartbeat(image: MetadataImage, command: BrokerHeartbeat):
 }
 
 /** A broker that was silent for too long is Dead: others lead its partitions where they can. */
-export function expireSession(image: MetadataImage, brokerId: NodeId, brokerEpoch: BrokerEpoch): Decision<undefined> {
+export function expireSession(
+  image: MetadataImage,
+  brokerId: NodeId,
+  brokerEpoch: BrokerEpoch,
+): Decision<{ readonly expired: boolean }> {
   const known = image.brokers.get(brokerId);
-  if (known === undefined || known.epoch !== brokerEpoch || known.state === 'Dead') return answerOnly(undefined);
-  return { entries: fencing(image, known, 'Dead'), answer: undefined };
+  if (known === undefined || known.epoch !== brokerEpoch || known.state === 'Dead') return answerOnly({ expired: false });
+  return { entries: fencing(image, known, 'Dead'), answer: { expired: true } };
 }
 
 /** The broker of this epoch, or the reason why it must not act. */

@@ -2,6 +2,7 @@ import { ErrorCode } from '../types/error-code';
 import type { BrokerEpoch, ClusterId, NodeId } from '../types/ids';
 import { isUuidText } from '../types/ids';
 import { DURABILITY_CONFIG, RACK_AWARE_CONFIG } from './broker-config-definitions';
+import { clusterConfigText } from './broker-configs';
 import { registered } from './brokers';
 import type { Decision, Failure } from './decision';
 import { answerOnly, failure } from './decision';
@@ -41,6 +42,19 @@ export function clusterSettingsAsConfigs(settings: ClusterSettings): readonly (r
     [DURABILITY_CONFIG, settings.durability],
     [RACK_AWARE_CONFIG, String(settings.rackAwareAssignment)],
   ];
+}
+
+export interface SettingDifference {
+  readonly name: string;
+  readonly ours: string;
+  readonly cluster: string | null;
+}
+
+/** Where a node's settings differ from the cluster's, which are what holds: worth a warning. */
+export function differingSettings(image: MetadataImage, settings: ClusterSettings): readonly SettingDifference[] {
+  return clusterSettingsAsConfigs(settings)
+    .map(([name, ours]) => ({ name, ours, cluster: clusterConfigText(image, name) }))
+    .filter(({ ours, cluster }) => ours !== cluster);
 }
 
 /** Makes an empty log a cluster. Done again with the same id it does nothing; a cluster never takes another id. */

@@ -55,3 +55,19 @@ export function partitionRecord(partition: PartitionImage): PartitionRecord {
 export function producerIdsRecord(nextProducerId: number): ProducerIdsRecord {
   return { kind: 'producerIds', brokerId: 0 as NodeId, brokerEpoch: 0 as BrokerEpoch, nextProducerId };
 }
+
+/** The image as it is now, to be read out later while the original goes on changing: only the maps are copied. */
+export function captureImage(image: WholeImage): WholeImage {
+  const resources = [...image.configResources()];
+  return {
+    index: image.index,
+    clusterId: image.clusterId,
+    brokers: new Map(image.brokers),
+    topics: new Map(image.topics),
+    topicIdsByName: new Map(image.topicIdsByName),
+    features: new Map(image.features),
+    nextProducerId: image.nextProducerId,
+    dynamicConfigs: (type, name) => resources.find((each) => each.type === type && each.name === name)?.configs ?? new Map(),
+    configResources: () => resources,
+  };
+}
