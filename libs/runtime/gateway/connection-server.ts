@@ -3,7 +3,7 @@ import type { Clock } from '../ports/clock';
 import { Connection, type CloseReason, type ConnectionHost, type RequestProcessor } from './connection';
 import type { ConnectionLimits } from './connection-limits';
 import type { GatewayMetrics } from './gateway-metrics';
-import { InFlightBudget } from './in-flight-budget';
+import type { InFlightBudget } from './in-flight-budget';
 import type { RateLimitedLog } from './rate-limited-log';
 
 /** Idle, slow-request and slow-reader deadlines are looked at this often. */

@@ -12,3 +12,13 @@ export function numberOf(value: bigint): number {
 export function nullIfEmpty(text: string | undefined): string | null {
   return text === undefined || text === '' ? null : text;
 }
+
+/** Bytes of the wire or of a gRPC message as the other side takes them; no copy. */
+export function bytesOf(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** A copy that does not keep a whole request in memory: for bytes that live longer than the request. */
+export function ownedCopy(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}

@@ -1,4 +1,5 @@
 import { ErrorCode } from '@streamline/core/types/error-code';
+import { ZERO_TOPIC_ID } from '@streamline/core/types/ids';
 import type { PartitionImage } from '@streamline/core/metadata/image';
 import type { FetchTarget, FetchTurn } from '@streamline/runtime/gateway/fetch-sessions';
 import { fetch } from '@streamline/wire/kafka/apis/01-fetch';
@@ -147,7 +148,7 @@ function conclude(
     if (topic === undefined || (usesTopicIds ? topic.topicId : topic.topic) !== target.topic) {
       topic = usesTopicIds
         ? { topic: '', topicId: target.topic, partitions: [] }
-        : { topic: target.topic, topicId: NO_TOPIC_ID, partitions: [] };
+        : { topic: target.topic, topicId: ZERO_TOPIC_ID, partitions: [] };
       topics.push(topic);
     }
     topic.partitions.push({ ...partitionData(target.partition, read, context, hinted), abortedTransactions: aborted });
@@ -157,7 +158,6 @@ function conclude(
   return { ...response, nodeEndpoints: endpointsOf(context.image, hinted) };
 }
 
-const NO_TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAA';
 type PartitionData = NonNullable<FetchResponse['responses']>[number]['partitions'][number];
 
 const NO_BYTES = Buffer.alloc(0);
