@@ -29,13 +29,13 @@ interface Join {
  * `randomId` makes the member id of a new member unique (a UUID).
  */
 export function join(state: GroupState, turn: Turn, raw: JoinCommand, waiter: Waiter, randomId: string): void {
-  const command = { ...raw, protocols: distinctProtocols(raw.protocols) };
-  const newMemberId = `${command.groupInstanceId ?? command.clientId}-${randomId}`;
-  const early = refuseEarly(state, command);
+  const early = refuseEarly(state, raw);
   if (early !== undefined) {
-    turn.answers.push({ kind: 'join', waiter, answer: joinError(early, command.memberId) });
+    turn.answers.push({ kind: 'join', waiter, answer: joinError(early, raw.memberId) });
     return;
   }
+  const command = { ...raw, protocols: ownProtocols(raw.protocols) };
+  const newMemberId = `${command.groupInstanceId ?? command.clientId}-${randomId}`;
   const isNew = command.memberId === '';
   if (!isNew && !state.live.has(command.groupId)) {
     turn.answers.push({ kind: 'join', waiter, answer: joinError(ErrorCode.UNKNOWN_MEMBER_ID, command.memberId) });
@@ -214,9 +214,12 @@ function takeOverStable(
   return { ...answer, leader: oldLeader, members: [] };
 }
 
-function distinctProtocols(protocols: JoinCommand['protocols']): JoinCommand['protocols'] {
+/** The protocols by their first mention, with bytes of their own: what the command holds may be part of a larger request. */
+function ownProtocols(protocols: JoinCommand['protocols']): JoinCommand['protocols'] {
   const byName = new Map<string, JoinCommand['protocols'][number]>();
-  for (const protocol of protocols) if (!byName.has(protocol.name)) byName.set(protocol.name, protocol);
+  for (const { name, metadata } of protocols) {
+    if (!byName.has(name)) byName.set(name, { name, metadata: new Uint8Array(metadata) });
+  }
   return [...byName.values()];
 }
 

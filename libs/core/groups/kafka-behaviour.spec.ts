@@ -186,7 +186,7 @@ describe('consumer groups, as Kafka 4.4 behaves', () => {
     it('gets the same generation and a new member id; the old id gets 82', () => {
       expect(joined(join({ groupInstanceId: 'i' }))).toMatchObject({ generationId: 1, memberId: 'i-11' });
       expect(heartbeat('i-1', 1, 'i')).toBe(ErrorCode.FENCED_INSTANCE_ID);
-      expect(synced(sync('i-11', 1, {}, 'i')).assignment).toEqual(Buffer.from('all'));
+      expect(Buffer.from(synced(sync('i-11', 1, {}, 'i')).assignment).toString()).toBe('all');
     });
 
     it('is told the old leader up to v8, the leader with SkipAssignment from v9', () => {

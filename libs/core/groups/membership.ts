@@ -69,7 +69,7 @@ function storeAssignment(state: GroupState, turn: Turn, group: LiveGroup, comman
   const { groupId, generationId } = group;
   const assignments = new Map<string, Uint8Array>();
   for (const { memberId, assignment } of command.assignments) {
-    if (group.members.has(memberId)) assignments.set(memberId, assignment);
+    if (group.members.has(memberId)) assignments.set(memberId, new Uint8Array(assignment));
   }
   const stored = group.toStored(assignments);
   let bytes = 0;

@@ -1,0 +1,66 @@
+import type { GroupRecord } from '@streamline/core/groups/group-record';
+import type { Offset } from '@streamline/core/types/ids';
+import { batchesIn } from '@streamline/wire/records/batch-iterator';
+import { isControl, isTransactional, readBatchHeader } from '@streamline/wire/records/batch-header';
+import { recordsOf } from '@streamline/wire/records/record-view';
+import type { PartitionKey } from '../log/log-engine';
+import type { LocalPartitions } from '../partitions/local-partitions';
+import { decodeGroupRecord, GroupRecordError } from './group-record-codec';
+
+/** What the batches of one chunk hold together; far above what a coordinator writes. */
+const MAX_DECOMPRESSED_BYTES = 268_435_456;
+
+export interface LoadSource {
+  readonly partitions: LocalPartitions;
+  readonly key: PartitionKey;
+  readonly chunkBytes: number;
+  /** Lets others have a turn of the event loop. */
+  readonly pause: () => Promise<void>;
+  readonly isStopped: () => boolean;
+  readonly replay: (record: GroupRecord) => void;
+}
+
+export interface Loaded {
+  readonly records: number;
+  readonly bytes: number;
+  /** The log's end when the load was complete: what was replayed is committed once the high watermark is there. */
+  readonly endOffset: Offset;
+}
+
+/**
+ * Replays a coordinator's partition from its log start to its end. Undefined where this node stopped leading it meanwhile.
+ *
+ * @throws GroupRecordError, WireError or RecordFormatError for a record that cannot be read; the log's error where it
+ *   cannot be read at all.
+ */
+export async function loadShard(source: LoadSource): Promise<Loaded | undefined> {
+  const bounds = source.partitions.bounds(source.key);
+  if (bounds === undefined) return undefined;
+  const endOffset = bounds.logEndOffset;
+  let next = bounds.logStartOffset;
+  let records = 0;
+  let bytes = 0;
+  while (next < endOffset) {
+    if (source.isStopped()) return undefined;
+    const result = await source.partitions.readLocal(source.key, next, source.chunkBytes);
+    if (result.bytes === 0) break;
+    bytes += result.bytes;
+    for (const chunk of result.chunks) {
+      for (const batch of batchesIn(chunk)) {
+        const header = readBatchHeader(batch);
+        if (isControl(header.attributes) || isTransactional(header.attributes)) {
+          throw new GroupRecordError(
+            `the batch at offset ${header.baseOffset} is of a transaction, which this version cannot read`,
+          );
+        }
+        for (const record of recordsOf(batch, header, MAX_DECOMPRESSED_BYTES)) {
+          source.replay(decodeGroupRecord(record));
+          records += 1;
+        }
+        next = (header.baseOffset + header.lastOffsetDelta + 1) as Offset;
+      }
+    }
+    await source.pause();
+  }
+  return source.isStopped() ? undefined : { records, bytes, endOffset };
+}
