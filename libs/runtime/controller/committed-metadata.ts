@@ -7,6 +7,7 @@ import type { KeyValueStore } from '@streamline/runtime/rocks/key-value-store';
 import type { FollowMetadataResponse } from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
 import type { MetadataChange, MetadataReplica } from '../metadata/metadata-replica';
 import { decodeRecord, encodeRecord } from '../metadata/record-codec';
+import { changeOf } from '../metadata/replica-change';
 import { ReplicaListeners } from '../metadata/replica-listeners';
 import type { EntryWindowLimits } from './entry-window';
 import { EntryWindow } from './entry-window';
@@ -93,16 +94,7 @@ export class CommittedMetadata implements MetadataStateMachine, MetadataReplica 
     }
     if (entries.length === 0) return;
     this.#writer.applied(this.#applied);
-    this.#listeners.notify(
-      {
-        isSnapshot: false,
-        changedTopics: touched.topics,
-        removedTopics: touched.removedTopics,
-        changedConfigs: touched.configs,
-        brokersChanged: touched.brokers,
-      },
-      this.#state,
-    );
+    this.#listeners.notify(changeOf(touched), this.#state);
     const wakeUps = this.#wakeUps;
     this.#wakeUps = [];
     for (const wakeUp of wakeUps) wakeUp();
