@@ -92,9 +92,11 @@ export class Chain {
         `the group is of kind ${header.kind}, which this version does not know: a newer version wrote it`,
       );
     }
-    const isDuplicate =
-      header.kind === GroupKind.Copy && header.startPosition === this.lastData?.start && groupEnd(header) === this.position;
-    if (header.startPosition !== this.position && !isDuplicate) {
+    const isAgain = header.startPosition === this.lastData?.start;
+    const isDuplicate = header.kind === GroupKind.Copy && isAgain && groupEnd(header) === this.position;
+    // The file that goes on begins with a copy of the last group.
+    const announcesCopy = header.kind === GroupKind.Continued && isAgain;
+    if (header.startPosition !== this.position && !isDuplicate && !announcesCopy) {
       return this.invalidAt === undefined
         ? this.damage(
             offset,
@@ -104,7 +106,7 @@ export class Chain {
     }
     if (this.invalidAt !== undefined) this.unreadableMarks += 1;
     this.invalidAt = undefined;
-    this.position = groupEnd(header);
+    this.position = Math.max(this.position, groupEnd(header));
     this.lastKind = header.kind;
     this.groupsInFile += 1;
     this.nextOffset = offset + bytes;

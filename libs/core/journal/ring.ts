@@ -51,6 +51,12 @@ export class Ring {
     this.used.push({ slot, sequence, startPosition, endPosition: Infinity, bytes });
   }
 
+  /** What the file before the current one holds after `endPosition` is now in the current one, too. */
+  shortenPrevious(endPosition: number): void {
+    const previous = this.used.at(-2);
+    if (previous !== undefined) previous.endPosition = Math.min(previous.endPosition, endPosition);
+  }
+
   /** The slot to begin next, given the last release that is known to be durable; undefined where none is free. */
   nextSlot(durableRedo: number): number | undefined {
     return this.blank[0] ?? this.used.find((file) => this.isFree(file, durableRedo) && this.fits(file))?.slot;

@@ -165,11 +165,12 @@ export class RingJournal implements Journal {
     if (this.failure !== undefined) throw this.failure;
   }
 
-  /** Writes the last group again: it is readable, but may not be on the disk (kill between write and sync, EIO). */
-  async rewriteLast(startPosition: number, payload: Buffer, recordCount: number): Promise<void> {
+  /** Writes the last group again: it is readable, but may not be on the disk (kill before the end of the write, EIO). */
+  async rewriteLast(startPosition: number, payload: Buffer, recordCount: number): Promise<boolean> {
     if (payload.length > this.writer.roomBytes(0)) {
       const slot = this.ring.nextSlot(this.durableRedo);
-      if (slot === undefined) throw new JournalFailedError('the ring has no room to make its last group durable again');
+      // A full ring and a crash while the last group was written again: the sync at opening has to do.
+      if (slot === undefined) return false;
       await this.begin(slot, startPosition);
     }
     await this.writer.write(GroupKind.Copy, startPosition, this.redo, {
@@ -177,8 +178,10 @@ export class RingJournal implements Journal {
       bytes: payload.length,
       count: recordCount,
     });
-    await this.writer.write(GroupKind.Seal, this.durable, this.redo, NO_RECORDS);
     this.durableRedo = this.redo;
+    this.ring.shortenPrevious(this.writer.header.startPosition);
+    if (this.writer.hasBlock(KEPT_AFTER_SEAL)) await this.writer.write(GroupKind.Seal, this.durable, this.redo, NO_RECORDS);
+    return true;
   }
 
   /** Begins `slot`: its header is durable before the file before it says so and before any group (J-3). */
@@ -189,7 +192,7 @@ export class RingJournal implements Journal {
     const header = newHeader(this.options, sequence, startPosition, this.redo);
     await file.write(0, [format.encodeFileHeader(header, crc32c)]);
     const payload = format.encodeContinuation(sequence);
-    await this.writer.write(GroupKind.Continued, this.durable, this.redo, { parts: [payload], bytes: payload.length, count: 0 });
+    await this.writer.write(GroupKind.Continued, startPosition, this.redo, { parts: [payload], bytes: payload.length, count: 0 });
     this.durableRedo = this.redo;
     this.ring.begin(slot, sequence, startPosition, this.durable, this.options.fileBytes);
     this.writer = new GroupWriter(file, slot, header, format.BLOCK_BYTES);
