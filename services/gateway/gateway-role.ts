@@ -39,8 +39,8 @@ export interface GatewayDependencies {
 export interface GatewayRole {
   /** Opens the listener; fails with the platform's error, such as EADDRINUSE. */
   start(): Promise<void>;
-  /** Stops accepting, answers what was started within the deadline, closes. */
-  stop(deadlineMs?: number): Promise<void>;
+  /** Stops accepting, answers what was started, closes; cuts off what is not done when the signal aborts. */
+  stop(signal: AbortSignal): Promise<void>;
   status(): RoleStatus;
   /** The port that was opened; 0 before. */
   readonly port: number;
@@ -57,8 +57,6 @@ export interface GatewayGauges {
   readonly fetchSessionPartitions: number;
   readonly fetchSessionEvictions: number;
 }
-
-const STOP_DEADLINE_MS = 10_000;
 
 /** Puts a gateway together. Nothing happens before `start`. */
 export function createGatewayRole(dependencies: GatewayDependencies): GatewayRole {
@@ -82,7 +80,7 @@ export function createGatewayRole(dependencies: GatewayDependencies): GatewayRol
     clock,
     fetchSessions,
     producerIds: new ProducerIdSource(nodeId, metadata, controller),
-    topicCreator: new TopicCreator(controller, config, log),
+    topicCreator: new TopicCreator(controller, metadata, log),
     budget,
     metrics,
     log,
@@ -95,7 +93,7 @@ export function createGatewayRole(dependencies: GatewayDependencies): GatewayRol
     async start() {
       port = await server.listen(listen.host, listen.port);
     },
-    stop: (deadlineMs = STOP_DEADLINE_MS) => server.stop(deadlineMs),
+    stop: (signal) => server.stop(signal),
     status: () => statusOf(server, gateway),
     get port() {
       return port;

@@ -93,22 +93,22 @@ export class ConnectionServer {
   }
 
   /**
-   * Accepts nothing more, answers what was started (long polls end at once), and closes. Connections that are not done
-   * after `deadlineMs` are cut off.
+   * Accepts nothing more, answers what was started (long polls end at once), and closes. Connections that are not done when
+   * the signal aborts are cut off.
    */
-  async stop(deadlineMs: number): Promise<void> {
+  async stop(signal: AbortSignal): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const connection of [...this.connections]) connection.drain();
-    if (this.connections.size > 0) {
+    if (this.connections.size > 0 && !signal.aborted) {
       await new Promise<void>((resolve) => {
         this.onEmpty = resolve;
-        this.options.clock.schedule(deadlineMs, resolve);
+        signal.addEventListener('abort', () => resolve(), { once: true });
       });
     }
     for (const connection of [...this.connections])
-      connection.close({ kind: 'stopping', detail: 'the deadline of the stop passed' });
+      connection.close({ kind: 'stopping', detail: 'the time for the stop is over' });
     await closed;
   }
 

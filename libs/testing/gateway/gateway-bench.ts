@@ -29,7 +29,7 @@ export interface BenchDependencies<Config> {
 export interface StartedGateway {
   readonly port: number;
   start(): Promise<void>;
-  stop(deadlineMs?: number): Promise<void>;
+  stop(signal: AbortSignal): Promise<void>;
 }
 
 export interface BenchOptions<Config> {
@@ -103,7 +103,7 @@ export class GatewayBench<Gateway extends StartedGateway> {
 
   async close(): Promise<void> {
     for (const client of this.clients) await client.close();
-    const stopped = this.gateway.stop(0);
+    const stopped = this.gateway.stop(AbortSignal.abort());
     this.clock.advance(1000);
     await stopped;
   }

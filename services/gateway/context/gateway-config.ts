@@ -6,14 +6,8 @@ export interface GatewayConfig {
   readonly fetchMaxBytes: number;
   /** `max.incremental.fetch.session.cache.slots` */
   readonly fetchSessionSlots: number;
-  /** `offsets.topic.num.partitions` */
-  readonly offsetsTopicPartitions: number;
-  /** `offsets.topic.replication.factor` */
-  readonly offsetsTopicReplicationFactor: number;
   /** `offsets.commit.timeout.ms` */
   readonly offsetsCommitTimeoutMs: number;
-  /** `offsets.topic.segment.bytes` */
-  readonly offsetsTopicSegmentBytes: number;
   /** `max.request.partition.size.limit`: of DescribeTopicPartitions. */
   readonly describePartitionsLimit: number;
   /** How long an answer waits for this process to see a change that the controller has committed. */
@@ -26,10 +20,7 @@ export const DEFAULT_GATEWAY_CONFIG: GatewayConfig = {
   autoCreateTopics: true,
   fetchMaxBytes: 57_671_680,
   fetchSessionSlots: 1000,
-  offsetsTopicPartitions: 50,
-  offsetsTopicReplicationFactor: -1,
   offsetsCommitTimeoutMs: 5000,
-  offsetsTopicSegmentBytes: 104_857_600,
   describePartitionsLimit: 2000,
   metadataWaitMs: 5000,
   staticConfigs: new Map(),

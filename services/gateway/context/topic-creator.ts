@@ -1,8 +1,8 @@
-import { isInternalTopic } from '@streamline/core/metadata/topic-configs';
+import { clusterConfigInteger } from '@streamline/core/metadata/broker-configs';
+import type { MetadataReplica } from '@streamline/runtime/metadata/metadata-replica';
 import type { CreatableTopic } from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
 import type { ControllerPort } from '@streamline/wire/contracts/ports';
 import type { RateLimitedLog } from '@streamline/runtime/gateway/rate-limited-log';
-import type { GatewayConfig } from './gateway-config';
 
 export const OFFSETS_TOPIC = '__consumer_offsets';
 
@@ -20,7 +20,7 @@ export class TopicCreator {
 
   constructor(
     private readonly controller: ControllerPort,
-    private readonly config: GatewayConfig,
+    private readonly metadata: MetadataReplica,
     private readonly log: RateLimitedLog,
   ) {}
 
@@ -43,22 +43,21 @@ export class TopicCreator {
   }
 
   private describe(name: string): CreatableTopic {
-    const { config } = this;
     if (name !== OFFSETS_TOPIC) return { name, partitions: -1, replicationFactor: -1, assignments: [], configs: [] };
+    const { image } = this.metadata;
     return {
       name,
-      partitions: config.offsetsTopicPartitions,
-      replicationFactor: config.offsetsTopicReplicationFactor,
+      partitions: clusterConfigInteger(image, 'offsets.topic.num.partitions'),
+      replicationFactor: -1,
       assignments: [],
       configs: [
         { name: 'cleanup.policy', value: 'compact' },
-        { name: 'segment.bytes', value: String(config.offsetsTopicSegmentBytes) },
+        { name: 'segment.bytes', value: String(clusterConfigInteger(image, 'offsets.topic.segment.bytes')) },
       ],
     };
   }
 
   private complain(name: string, reason: string): void {
-    const topic = isInternalTopic(name) ? name : name.slice(0, 249);
-    this.log.write('warn', 'topic-not-created', { topic, reason }, 'a topic that clients need could not be created');
+    this.log.write('warn', 'topic-not-created', { topic: name, reason }, 'a topic that clients need could not be created');
   }
 }
