@@ -74,6 +74,12 @@ export class AppendPath {
     return pending.response;
   }
 
+  /** Appends nothing, and says why. */
+  refuseAll({ request }: BulkAppend, errorCode: ErrorCode, message: string): Promise<AppendResponse> {
+    const partitions = request.partitions.map(() => refusal(errorCode, message));
+    return Promise.resolve({ correlationId: request.correlationId, partitions, creditBytes: 0 });
+  }
+
   /** Appends a coordinator's batch, which is trusted to be well formed; see `LocalPartitions.append`. */
   appendLocal(key: PartitionKey, leaderEpoch: LeaderEpoch, batch: Buffer, done: (errorCode: number) => void): LocalAppendOutcome {
     const located = this.table.locate(key.topicId, key.partition, leaderEpoch);

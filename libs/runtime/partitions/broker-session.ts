@@ -9,7 +9,14 @@ import type { ControllerPort } from '@streamline/wire/contracts/ports';
 import type { Cancel, Clock } from '../ports/clock';
 import type { Random } from '../ports/random';
 import type { LogSink } from './log-sink';
-import type { PreviousRun } from './run-record';
+
+/** How the last run of this role ended, as a registration tells it (P-2). */
+export interface PreviousRun {
+  /** The broker epoch of the last run if it stopped cleanly; -1 after a crash, and on a new disk. */
+  readonly cleanBrokerEpoch: number;
+  /** The machine was not restarted since, so that what was written then is in the page cache or on disk. */
+  readonly sameBoot: boolean;
+}
 
 export interface BrokerSessionOptions {
   readonly nodeId: NodeId;
@@ -24,7 +31,7 @@ export interface BrokerSessionOptions {
   readonly random: Random;
   readonly log: LogSink;
   /** The guide's session_timeout_ms: silent for longer, the broker is fenced. */
-  readonly sessionTimeoutMs: number;
+  readonly sessionTimeoutMs: () => number;
   readonly appliedIndex: () => MetadataIndex;
   /** False: the disk hangs for longer than a session, so that this broker had better be fenced (J-9). */
   readonly mayHeartbeat: () => boolean;
@@ -71,7 +78,7 @@ export class BrokerSession {
   constructor(private readonly options: BrokerSessionOptions) {}
 
   private get intervalMs(): number {
-    return this.options.sessionTimeoutMs / HEARTBEATS_PER_SESSION;
+    return this.options.sessionTimeoutMs() / HEARTBEATS_PER_SESSION;
   }
 
   /** Registers this incarnation; tries until it is done, stopped or refused for good. Returns the index that includes it. */
@@ -163,11 +170,11 @@ export class BrokerSession {
       directoryId,
       listeners: [...listeners],
       rack,
-      previousBrokerEpoch: previous.cleanBrokerEpoch ?? -1,
+      previousBrokerEpoch: previous.cleanBrokerEpoch,
       sameBoot: previous.sameBoot,
     };
     try {
-      return await controller.registerBroker(request, { deadlineMs: this.options.sessionTimeoutMs });
+      return await controller.registerBroker(request, { deadlineMs: this.options.sessionTimeoutMs() });
     } catch (error) {
       this.options.log.warn({ err: error }, 'the controller could not be reached');
       return undefined;

@@ -71,6 +71,12 @@ export class HostedPartition {
     for (const wait of [...this.fetchWaits]) wait.changed();
   }
 
+  /** The log told something: it is durable further, or it went offline. */
+  logChanged(): void {
+    if (this.log.offlineReason === undefined) this.refresh();
+    else this.failed();
+  }
+
   /** Takes over what the log says of its durability, or the metadata of its ISR: the high watermark may move. */
   refresh(): void {
     this.durableEnds.set(this.nodeId, this.log.stableEndOffset);
@@ -83,6 +89,7 @@ export class HostedPartition {
     this.highWatermark = next;
     this.leaderAcks.release(this.log.stableEndOffset, ErrorCode.NONE);
     if (!moved) return;
+    this.log.raiseHighWatermark(next);
     this.committedAcks.release(next, this.hasEnoughReplicas ? ErrorCode.NONE : ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND);
     for (const wait of this.fetchWaits) wait.progress();
   }

@@ -27,6 +27,7 @@ export class MetadataFollower {
     private readonly engine: LogEngine,
     private readonly table: PartitionTable,
     private readonly log: LogSink,
+    private readonly producerIdExpirationMs: number,
   ) {}
 
   /** Takes over the whole image and whatever is on disk, and follows changes from now on. */
@@ -53,12 +54,12 @@ export class MetadataFollower {
       if (topic !== undefined) this.takeOverTopic(topic, image);
     }
     if (change.changedConfigs.has('')) {
-      for (const topic of image.topics.values()) this.configure(topic.id, topicSettings(image, topic.name));
+      for (const topic of image.topics.values()) this.configure(topic.id, this.settings(image, topic.name));
       return;
     }
     for (const name of change.changedConfigs) {
       const topicId = image.topicIdsByName.get(name);
-      if (topicId !== undefined) this.configure(topicId, topicSettings(image, name));
+      if (topicId !== undefined) this.configure(topicId, this.settings(image, name));
     }
   }
 
@@ -85,7 +86,7 @@ export class MetadataFollower {
   }
 
   private takeOverTopic(topic: TopicImage, image: MetadataImage): void {
-    const settings = topicSettings(image, topic.name);
+    const settings = this.settings(image, topic.name);
     for (const partition of topic.partitions) {
       if (partition.replicas.includes(this.nodeId)) this.takeOverPartition(topic, partition, settings);
       else this.remove({ topicId: topic.id, partition: partition.partition });
@@ -124,6 +125,10 @@ export class MetadataFollower {
       );
       return undefined;
     }
+  }
+
+  private settings(image: MetadataImage, topicName: string): TopicSettings {
+    return topicSettings(image, topicName, this.producerIdExpirationMs);
   }
 
   private configure(topicId: TopicId, settings: TopicSettings): void {

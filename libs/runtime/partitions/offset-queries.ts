@@ -52,11 +52,10 @@ export class OffsetQueries {
       const key = `${topicId}-${partition}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
-    const listed = request.partitions.map((query) =>
-      (counts.get(`${query.topicId}-${query.partition}`) ?? 0) > 1
-        ? { ...NOT_FOUND, errorCode: ErrorCode.INVALID_REQUEST }
-        : this.listOffset(query),
-    );
+    const listed = request.partitions.map(async (query) => {
+      const isDuplicate = (counts.get(`${query.topicId}-${query.partition}`) ?? 0) > 1;
+      return isDuplicate ? { ...NOT_FOUND, errorCode: ErrorCode.INVALID_REQUEST } : this.listOffset(query);
+    });
     return { partitions: await Promise.all(listed) };
   }
 

@@ -1,3 +1,4 @@
+import { ErrorCode } from '@streamline/core/types/error-code';
 import type { LeaderEpoch, MetadataIndex, NodeId, Offset } from '@streamline/core/types/ids';
 import type {
   AppendRequest,
@@ -40,6 +41,8 @@ export interface PartitionHostOptions {
   readonly directory: string;
   readonly log: LogSink;
   readonly fetchLimits: FetchLimits;
+  /** producer.id.expiration.ms of this node. */
+  readonly producerIdExpirationMs: number;
   /** Called after everything that waits was told that durability is lost (J-9). */
   readonly onFatal: (error: Error) => void;
 }
@@ -84,7 +87,7 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
     this.appends = new AppendPath(this.table, clock);
     this.fetches = new FetchPath(this.table, clock, options.fetchLimits);
     this.queries = new OffsetQueries(this.table, clock);
-    this.follower = new MetadataFollower(options.nodeId, engine, this.table, options.log);
+    this.follower = new MetadataFollower(options.nodeId, engine, this.table, options.log, options.producerIdExpirationMs);
     this.unsubscribe = metadata.subscribe((change, image) => this.follower.apply(change, image));
     engine.onStable((logs) => this.stable(logs));
     engine.onFatal((error) => this.fatal(error));
@@ -115,18 +118,23 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
 
   append(append: BulkAppend): Promise<AppendResponse> {
     const { request } = append;
-    if (!this.isBehind(request.metadataIndex) && !this.mustQueue(request)) return this.appends.append(append);
+    if (this.mayAppendNow(request)) return this.appends.append(append);
     const keys = request.partitions.map(keyOf);
     for (const key of keys) this.delayed.set(key, (this.delayed.get(key) ?? 0) + 1);
     const { clock } = this.options;
     const deadlineMs = clock.monotonicMs() + request.timeoutMs;
     const caughtUp = this.catchUp(request.metadataIndex, request.timeoutMs);
     const turn = this.delayedTail.then(() => caughtUp);
-    const begun = turn.then(() => {
-      for (const key of keys) this.forgetDelayed(key);
-      const timeoutMs = Math.max(0, Math.round(deadlineMs - clock.monotonicMs()));
-      return { response: this.appends.append({ ...append, request: { ...request, timeoutMs } }) };
-    });
+    const begun = turn
+      .then(() => this.headroom(deadlineMs))
+      .then((hasRoom) => {
+        for (const key of keys) this.forgetDelayed(key);
+        const timeoutMs = Math.max(0, Math.round(deadlineMs - clock.monotonicMs()));
+        const late = { ...append, request: { ...request, timeoutMs } };
+        return {
+          response: hasRoom ? this.appends.append(late) : this.appends.refuseAll(late, ErrorCode.REQUEST_TIMED_OUT, NO_ROOM),
+        };
+      });
     this.delayedTail = begun;
     return begun.then(({ response }) => response);
   }
@@ -218,7 +226,7 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
   }
 
   private stable(logs: readonly PartitionLog[]): void {
-    for (const { key } of logs) this.table.get(key.topicId, key.partition)?.refresh();
+    for (const { key } of logs) this.table.get(key.topicId, key.partition)?.logChanged();
   }
 
   /** Durability is lost (J-9): nothing is acknowledged any more; the process is about to exit. */
@@ -233,6 +241,24 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
 
   private isBehind(metadataIndex: number): boolean {
     return metadataIndex > this.options.metadata.image.index;
+  }
+
+  /** False: the append has to wait for metadata, for room in the journal (J-7), or for one before it that waits. */
+  private mayAppendNow(request: AppendRequest): boolean {
+    return !this.isBehind(request.metadataIndex) && this.options.engine.headroomBytes > 0 && !this.mustQueue(request);
+  }
+
+  /** True once the journal takes appends; false when that is not so in time. */
+  private headroom(deadlineMs: number): Promise<boolean> {
+    const { engine, clock } = this.options;
+    if (engine.headroomBytes > 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const cancel = clock.schedule(deadlineMs - clock.monotonicMs(), () => resolve(false));
+      engine.onHeadroom(() => {
+        cancel();
+        resolve(true);
+      });
+    });
   }
 
   private mustQueue(request: AppendRequest): boolean {
@@ -251,6 +277,7 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
 }
 
 const DRAIN_STEP_MS = 10;
+const NO_ROOM = 'nothing was appended: the journal took no more in time';
 /** A fetch that may not wait for records may still wait that long for the metadata that it was routed by. */
 const MIN_FETCH_CATCH_UP_MS = 1_000;
 

@@ -4,19 +4,19 @@ import type { BrokerListener } from '@streamline/wire/contracts/generated/stream
 import type { Check, RoleStatus } from '@streamline/wire/contracts/generated/streamline/node/v1/role';
 import type { ControllerPort, GroupPort, StoragePort } from '@streamline/wire/contracts/ports';
 import type { LogEngine } from '../log/log-engine';
+import type { LogRecovery } from '../log/open-log-engine';
 import type { MetadataReplica } from '../metadata/metadata-replica';
 import type { Cancel, Clock } from '../ports/clock';
 import type { Disk } from '../ports/disk';
 import type { Random } from '../ports/random';
 import { BrokerSession } from './broker-session';
+import type { PreviousRun } from './broker-session';
 import { DiskProbe } from './disk-probe';
 import type { FetchLimits } from './fetch-path';
 import type { LocalPartitions } from './local-partitions';
 import type { LogSink } from './log-sink';
 import { PartitionHost } from './partition-host';
 import type { PartitionHostFigures } from './partition-host';
-import { RunRecord } from './run-record';
-import type { PreviousRun } from './run-record';
 
 /** The group coordinators of a storage role. */
 export interface GroupsHost {
@@ -38,6 +38,8 @@ export interface StorageRoleDeps {
   readonly rack: string | undefined;
   /** Open, that is: replayed. The role closes it. */
   readonly engine: LogEngine;
+  /** What `openLogEngine` found. */
+  readonly recovery: Pick<LogRecovery, 'cleanStop' | 'sameBoot' | 'brokerEpoch'>;
   readonly metadata: MetadataReplica;
   readonly controller: ControllerPort;
   readonly createGroups: (partitions: LocalPartitions) => GroupsHost;
@@ -46,10 +48,13 @@ export interface StorageRoleDeps {
   readonly disk: Disk;
   /** The role's own directory, where the engine keeps its files too. */
   readonly directory: string;
-  /** Changes with each start of the machine (/proc/sys/kernel/random/boot_id). */
-  readonly bootId: string;
+  /** This node's session_timeout_ms; once the cluster's is known, that one counts. */
   readonly sessionTimeoutMs: number;
   readonly fetchLimits: FetchLimits;
+  /** producer.id.expiration.ms of this node. */
+  readonly producerIdExpirationMs: number;
+  /** log.retention.check.interval.ms of this node. */
+  readonly retentionCheckIntervalMs: number;
   readonly log: LogSink;
   /** Nothing can be acknowledged any more, or the controller refuses this broker for good: the process is to exit. */
   readonly onFatal: (error: Error) => void;
@@ -61,7 +66,7 @@ export interface StorageRole {
   /** Resolves once this broker is registered, has caught up with the metadata and serves its partitions. */
   readonly whenServing: Promise<void>;
   /** Begins to register, and goes on in the background; `whenServing` tells when that is done. */
-  start(): Promise<void>;
+  start(): void;
   /** Moves leaderships away, drains, closes the logs: at most about `deadlineMs`, then what is left is cut short. */
   stop(deadlineMs: number): Promise<void>;
   /** The readiness checks, each looked at now. */
@@ -73,6 +78,7 @@ export interface StorageRole {
 const LEAVE_SHARE = 0.5;
 const DRAIN_SHARE = 0.3;
 const METADATA_WAIT_STEP_MS = 5_000;
+const SESSION_TIMEOUT = 'broker.session.timeout.ms';
 
 /** Wires a storage role. Nothing happens before `start`. */
 export function createStorageRole(deps: StorageRoleDeps): StorageRole {
@@ -86,7 +92,6 @@ class RunningStorageRole implements StorageRole {
   private readonly groups: GroupsHost;
   private readonly session: BrokerSession;
   private readonly probe: DiskProbe;
-  private readonly runRecord: RunRecord;
   private cancelRetention: Cancel | undefined;
   private isServing = false;
   private isStopping = false;
@@ -99,22 +104,30 @@ class RunningStorageRole implements StorageRole {
     this.groups = deps.createGroups(this.host);
     this.port = { partitions: this.host, groups: this.groups.port };
     this.probe = new DiskProbe(disk, directory, clock);
-    this.runRecord = new RunRecord(disk, directory, deps.bootId);
     this.session = new BrokerSession({
       ...deps,
+      sessionTimeoutMs: () => this.sessionTimeoutMs,
       appliedIndex: () => metadata.image.index,
       mayHeartbeat: () => this.diskResponds(),
     });
     this.whenServing = new Promise((resolve) => (this.served = resolve));
   }
 
+  /** The cluster's, once the metadata says it. */
+  private get sessionTimeoutMs(): number {
+    const { image } = this.deps.metadata;
+    return image.dynamicConfigs(4, '').has(SESSION_TIMEOUT)
+      ? clusterConfigInteger(image, SESSION_TIMEOUT)
+      : this.deps.sessionTimeoutMs;
+  }
+
   get local(): LocalPartitions {
     return this.host;
   }
 
-  async start(): Promise<void> {
-    const previous = await this.runRecord.begin();
-    void this.join(previous);
+  start(): void {
+    const { cleanStop, brokerEpoch, sameBoot } = this.deps.recovery;
+    void this.join({ cleanBrokerEpoch: cleanStop ? brokerEpoch : -1, sameBoot });
     this.scheduleRetention();
   }
 
@@ -130,7 +143,6 @@ class RunningStorageRole implements StorageRole {
     await this.host.close();
     await this.probe.close();
     await this.deps.engine.close();
-    if (!this.hasFailed && this.session.brokerEpoch >= 0) await this.runRecord.endCleanly(this.session.brokerEpoch);
   }
 
   async status(): Promise<RoleStatus> {
@@ -154,6 +166,7 @@ class RunningStorageRole implements StorageRole {
   private async join(previous: PreviousRun): Promise<void> {
     try {
       const index = await this.session.register(previous);
+      this.deps.engine.setBrokerEpoch(this.session.brokerEpoch);
       await this.catchUp(index);
       if (this.isStopping) return;
       this.host.activate();
@@ -175,12 +188,11 @@ class RunningStorageRole implements StorageRole {
   /** Every heartbeat looks at the disk too; one that hangs for a whole session ends them (J-9). */
   private diskResponds(): boolean {
     void this.probe.check();
-    return this.probe.stalledMs < this.deps.sessionTimeoutMs;
+    return this.probe.stalledMs < this.sessionTimeoutMs;
   }
 
   private scheduleRetention(): void {
-    const intervalMs = clusterConfigInteger(this.deps.metadata.image, 'log.retention.check.interval.ms');
-    this.cancelRetention = this.deps.clock.schedule(intervalMs, () => {
+    this.cancelRetention = this.deps.clock.schedule(this.deps.retentionCheckIntervalMs, () => {
       void this.deps.engine
         .runRetention()
         .catch((error: unknown) => this.deps.log.error({ err: error }, 'retention failed; it is tried again at the next check'))

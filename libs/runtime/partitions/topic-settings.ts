@@ -1,5 +1,4 @@
 import type { LogConfig } from '@streamline/core/log/log-config';
-import { clusterConfigInteger } from '@streamline/core/metadata/broker-configs';
 import type { MetadataImage } from '@streamline/core/metadata/image';
 import type { TopicConfigValues } from '@streamline/core/metadata/topic-configs';
 import { effectiveTopicConfig, isInternalTopic } from '@streamline/core/metadata/topic-configs';
@@ -15,12 +14,16 @@ export interface TopicSettings {
   readonly internal: boolean;
 }
 
-/** The settings in effect for a topic, from the image. */
-export function topicSettings(image: MetadataImage, topicName: string): TopicSettings {
+/**
+ * The settings in effect for a topic, from the image.
+ *
+ * @param producerIdExpirationMs producer.id.expiration.ms of this node.
+ */
+export function topicSettings(image: MetadataImage, topicName: string, producerIdExpirationMs: number): TopicSettings {
   const values = effectiveTopicConfig(image, topicName);
   const internal = isInternalTopic(topicName);
   return {
-    log: logConfigOf(values, internal, clusterConfigInteger(image, 'producer.id.expiration.ms')),
+    log: logConfigOf(values, internal, producerIdExpirationMs),
     produce: produceRulesOf(values),
     minInsyncReplicas: values.minInsyncReplicas,
     deletable: values.cleanupPolicy.includes('delete'),
