@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { subscribedTopicsOf } from './consumer-subscription';
-import { subscription } from './testing/group-story';
+import { subscription } from '@streamline/testing/groups/group-story';
 
 describe('subscribedTopicsOf', () => {
   it('reads the topics and leaves what later versions append', () => {

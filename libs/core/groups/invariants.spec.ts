@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LiveGroup } from './live-group';
-import { GroupBench } from './testing/group-bench';
-import { subscription } from './testing/group-story';
+import { GroupBench } from '@streamline/testing/groups/group-bench';
+import { subscription } from '@streamline/testing/groups/group-story';
 
 /** A client that follows the protocol, but for when the script makes it silent, forgetful or impatient. */
 interface Client {

@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { ErrorCode } from '../types/error-code';
 import type { JoinAnswer, JoinCommand, SyncAnswer } from './group-messages';
 import type { Waiter } from './live-group';
-import { GroupBench } from './testing/group-bench';
-import { subscription } from './testing/group-story';
+import { GroupBench } from '@streamline/testing/groups/group-bench';
+import { subscription } from '@streamline/testing/groups/group-story';
 
 /** The "Groups" lines of Kafka's behaviours, one test each, against the core; wire versions are the gateway's to translate. */
 describe('consumer groups, as Kafka 4.4 behaves', () => {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { GroupStory } from './testing/group-story';
+import { GroupStory } from '@streamline/testing/groups/group-story';
 
 const FOLDER = path.join(path.dirname(fileURLToPath(import.meta.url)), 'transcripts');
 /** `REWRITE_TRANSCRIPTS=1 npx vitest run libs/core/groups` writes what happened into the files; read the diff. */

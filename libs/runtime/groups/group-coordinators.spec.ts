@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { ErrorCode } from '@streamline/core/types/error-code';
 import type { PartitionIndex, TopicId } from '@streamline/core/types/ids';
 import { partitionOfGroup } from './offsets-topic';
-import { GroupsBench, joinRequest, OFFSETS_TOPIC_ID, topicImage, turnOfTheLoop, watch } from './testing/groups-bench';
+import {
+  GroupHostBench,
+  joinRequest,
+  OFFSETS_TOPIC_ID,
+  topicImage,
+  turnOfTheLoop,
+  watch,
+} from '@streamline/testing/groups/group-host-bench';
 import { OFFSETS_TOPIC } from './offsets-topic';
 
 const PARTITION = 0 as PartitionIndex;
@@ -20,7 +27,7 @@ describe('partitionOfGroup', () => {
 
 describe('the group coordinators of a node', () => {
   it('answer a commit when it is committed, not before', async () => {
-    const bench = await new GroupsBench().start();
+    const bench = await new GroupHostBench().start();
     bench.partitions.autoCommit = false;
     const commit = watch(bench.commit('g', 7));
     await settle();
@@ -31,7 +38,7 @@ describe('the group coordinators of a node', () => {
   });
 
   it('keep a read back until what it saw is committed, and let reads of other groups pass', async () => {
-    const bench = await new GroupsBench().start();
+    const bench = await new GroupHostBench().start();
     await bench.commit('h', 3);
     bench.partitions.autoCommit = false;
     void bench.commit('g', 7);
@@ -44,14 +51,14 @@ describe('the group coordinators of a node', () => {
   });
 
   it('put what comes in one turn of the event loop into one batch', async () => {
-    const bench = await new GroupsBench().start();
+    const bench = await new GroupHostBench().start();
     await Promise.all(Array.from({ length: 100 }, (_, index) => bench.commit(`g${index}`, index)));
     expect(bench.partitions.appends).toBe(1);
     expect(await bench.committed('g42')).toBe(42);
   });
 
   it('close a batch when it is large, and still answer when all of it is committed', async () => {
-    const bench = await new GroupsBench({ limits: { maxBatchBytes: 1_000 } }).start();
+    const bench = await new GroupHostBench({ limits: { maxBatchBytes: 1_000 } }).start();
     const offsets = Array.from({ length: 100 }, (_, partition) => ({
       topic: 't',
       topicId: '',
@@ -66,7 +73,7 @@ describe('the group coordinators of a node', () => {
   });
 
   it('answer with COORDINATOR_NOT_AVAILABLE after offsets.commit.timeout.ms, fetches with NOT_COORDINATOR', async () => {
-    const bench = await new GroupsBench().start();
+    const bench = await new GroupHostBench().start();
     bench.partitions.autoCommit = false;
     const commit = watch(bench.commit('g', 7));
     const read = watch(bench.committed('g'));
@@ -80,7 +87,7 @@ describe('the group coordinators of a node', () => {
   });
 
   it('take a commit back that the log refuses, with what came after it in the batch', async () => {
-    const bench = await new GroupsBench({ limits: { maxBatchBytes: 1 } }).start();
+    const bench = await new GroupHostBench({ limits: { maxBatchBytes: 1 } }).start();
     await bench.commit('g', 1);
     bench.partitions.refuseWith = ErrorCode.KAFKA_STORAGE_ERROR;
     bench.partitions.takeBeforeRefusing = 1;
@@ -95,7 +102,7 @@ describe('the group coordinators of a node', () => {
   });
 
   it('say 15 without an offsets topic, 16 where this node does not lead, 14 while it is about to', async () => {
-    const bench = new GroupsBench();
+    const bench = new GroupHostBench();
     bench.groups.start();
     expect((await bench.groups.joinGroup(joinRequest('g', 'c'))).errorCode).toBe(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS);
     bench.replica.become([topicImage(OFFSETS_TOPIC, OFFSETS_TOPIC_ID, 1, 'nobody')]);
@@ -107,9 +114,9 @@ describe('the group coordinators of a node', () => {
   });
 
   it('say 14 while they load, but 0 to heartbeats, as Kafka does', async () => {
-    const bench = new GroupsBench();
+    const bench = new GroupHostBench();
     bench.partitions.readFailures = 1;
-    const writer = await new GroupsBench({ partitions: bench.partitions, limits: { loadRetryMs: 0 } }).start();
+    const writer = await new GroupHostBench({ partitions: bench.partitions, limits: { loadRetryMs: 0 } }).start();
     await writer.commit('g', 5);
     bench.partitions.crash();
     bench.partitions.readFailures = 1;
@@ -134,14 +141,14 @@ describe('the group coordinators of a node', () => {
   });
 
   it('do not serve a log that they cannot read, and say why', async () => {
-    const bench = await new GroupsBench().start();
+    const bench = await new GroupHostBench().start();
     await bench.commit('g', 5);
     const batch = bench.partitions.get(PARTITION).batches[0];
     if (batch === undefined) throw new Error('no batch');
     // The first record's key begins with its type; 9 is none.
     batch.bytes.writeInt16BE(9, batch.bytes.indexOf(Buffer.from([0, 1, 0, 1, 0x67])));
     bench.partitions.crash();
-    const next = new GroupsBench({ partitions: bench.partitions });
+    const next = new GroupHostBench({ partitions: bench.partitions });
     await next.start();
     expect((await next.commit('g', 6)).errorCodes).toEqual([ErrorCode.COORDINATOR_NOT_AVAILABLE]);
     expect(next.groups.status().shards[0]).toMatchObject({ state: 'failed' });
@@ -150,7 +157,7 @@ describe('the group coordinators of a node', () => {
   });
 
   it('know after a restart what was answered, and forget what was not committed', async () => {
-    const bench = await new GroupsBench({ partitionCount: 4 }).start();
+    const bench = await new GroupHostBench({ partitionCount: 4 }).start();
     for (let index = 0; index < 40; index += 1) await bench.commit(`g${index}`, index, { metadata: `m${index}` });
     const joined = await bench.groups.joinGroup(joinRequest('w', 'c', { groupInstanceId: 'i' }));
     const { memberId, generationId } = joined;
@@ -160,7 +167,7 @@ describe('the group coordinators of a node', () => {
     void bench.commit('g1', 99);
     await settle();
     bench.partitions.crash();
-    const next = await new GroupsBench({ partitions: bench.partitions }).start();
+    const next = await new GroupHostBench({ partitions: bench.partitions }).start();
     next.partitions.autoCommit = true;
     for (let index = 0; index < 40; index += 1) expect(await next.committed(`g${index}`)).toBe(index);
     const [group] = (await next.groups.describeGroups({ groupIds: ['w'] })).groups;
@@ -173,7 +180,7 @@ describe('the group coordinators of a node', () => {
   });
 
   it('tell everyone who waits that this node coordinates no longer, when it stops leading', async () => {
-    const bench = await new GroupsBench({ config: { initialRebalanceDelayMs: 3_000 } }).start();
+    const bench = await new GroupHostBench({ config: { initialRebalanceDelayMs: 3_000 } }).start();
     const join = watch(bench.groups.joinGroup(joinRequest('g', 'c')));
     bench.partitions.autoCommit = false;
     const commit = watch(bench.commit('h', 1));
@@ -194,8 +201,8 @@ describe('the group coordinators of a node', () => {
   });
 
   it('serve nothing before what they read is committed', async () => {
-    const bench = new GroupsBench();
-    const writer = await new GroupsBench({ partitions: bench.partitions }).start();
+    const bench = new GroupHostBench();
+    const writer = await new GroupHostBench({ partitions: bench.partitions }).start();
     bench.partitions.autoCommit = false;
     void writer.commit('g', 5);
     await settle();
@@ -209,7 +216,7 @@ describe('the group coordinators of a node', () => {
   });
 
   it('finish a generation for all members when its assignment is committed', async () => {
-    const bench = await new GroupsBench({ config: { initialRebalanceDelayMs: 3_000 } }).start();
+    const bench = await new GroupHostBench({ config: { initialRebalanceDelayMs: 3_000 } }).start();
     const joins = ['a', 'b'].map((clientId) => bench.groups.joinGroup(joinRequest('g', clientId)));
     bench.clock.advance(6_000);
     const [leader, follower] = await Promise.all(joins);
@@ -230,7 +237,7 @@ describe('the group coordinators of a node', () => {
   });
 
   it('refuse more waiting calls than their bound', async () => {
-    const bench = await new GroupsBench({ limits: { maxWaiting: 2 } }).start();
+    const bench = await new GroupHostBench({ limits: { maxWaiting: 2 } }).start();
     bench.partitions.autoCommit = false;
     const commits = [1, 2, 3].map((offset) => watch(bench.commit('g', offset)));
     await settle();
@@ -242,7 +249,7 @@ describe('the group coordinators of a node', () => {
   });
 
   it('refuse a name that the log’s format cannot hold, and nothing else with it', async () => {
-    const bench = await new GroupsBench().start();
+    const bench = await new GroupHostBench().start();
     const [good, bad] = await Promise.all([bench.commit('g', 1), bench.commit('g', 2, { topic: 'x'.repeat(40_000) })]);
     expect([good.errorCodes[0], bad.errorCodes[0]]).toEqual([0, ErrorCode.UNKNOWN_SERVER_ERROR]);
     expect(await bench.committed('g')).toBe(1);
@@ -251,7 +258,7 @@ describe('the group coordinators of a node', () => {
   it('forget the offsets of a topic that is deleted, also one that goes while they load', async () => {
     const topicId = 'T'.repeat(22) as TopicId;
     const offsets = topicImage(OFFSETS_TOPIC, OFFSETS_TOPIC_ID, 1);
-    const bench = new GroupsBench();
+    const bench = new GroupHostBench();
     bench.replica.become([offsets, topicImage('t', topicId, 1)]);
     await bench.start();
     bench.replica.become([offsets, topicImage('t', topicId, 1), topicImage('u', 'U'.repeat(22) as TopicId, 1)]);
@@ -270,7 +277,10 @@ describe('the group coordinators of a node', () => {
   });
 
   it('let offsets and groups expire every offsets.retention.check.interval.ms', async () => {
-    const bench = await new GroupsBench({ config: { offsetsRetentionMs: 1_000 }, limits: { expirationStepGroups: 3 } }).start();
+    const bench = await new GroupHostBench({
+      config: { offsetsRetentionMs: 1_000 },
+      limits: { expirationStepGroups: 3 },
+    }).start();
     await Promise.all(Array.from({ length: 10 }, (_, index) => bench.commit(`g${index}`, index)));
     bench.clock.advance(599_999);
     await settle();
@@ -282,7 +292,7 @@ describe('the group coordinators of a node', () => {
   });
 
   it('tell what is committed, for the lag', async () => {
-    const bench = await new GroupsBench({ partitionCount: 3 }).start();
+    const bench = await new GroupHostBench({ partitionCount: 3 }).start();
     await bench.commit('g', 5);
     await bench.commit('h', 6, { topic: 'u', partition: 2 });
     const all = [...bench.groups.committedOffsets()].map(({ groupId, topic, partition, offset }) => [

@@ -8,7 +8,7 @@ export interface GroupHostLimits {
   readonly maxWaiting: number;
   /** A batch is closed when its records take this many bytes; a single larger record gets a batch of its own. */
   readonly maxBatchBytes: number;
-  /** offsets.load.buffer.size: bytes read at a time while loading. */
+  /** Bytes replayed in one turn of the event loop while loading: about 4 ms. */
   readonly loadChunkBytes: number;
   /** Shards that load at the same time. */
   readonly maxConcurrentLoads: number;
@@ -17,7 +17,7 @@ export interface GroupHostLimits {
   readonly loadRetryMaxMs: number;
   /** How often the sizes of the logs are looked at. */
   readonly rewriteCheckIntervalMs: number;
-  /** A log is rewritten when it is larger than this ... */
+  /** A log is rewritten when it is larger than this (over all 50 partitions 50 MiB, which load in about 1 s) ... */
   readonly rewriteMinBytes: number;
   /** ... and this many times what lives in it. */
   readonly rewriteRatio: number;
@@ -32,13 +32,13 @@ export const DEFAULT_GROUP_HOST_LIMITS: GroupHostLimits = {
   expirationCheckIntervalMs: 600_000,
   maxWaiting: 10_000,
   maxBatchBytes: 1_048_576,
-  loadChunkBytes: 5_242_880,
+  loadChunkBytes: 262_144,
   maxConcurrentLoads: 4,
   loadRetryMs: 100,
   loadRetryMaxMs: 5_000,
   rewriteCheckIntervalMs: 1_000,
-  rewriteMinBytes: 16_777_216,
-  rewriteRatio: 8,
+  rewriteMinBytes: 1_048_576,
+  rewriteRatio: 4,
   rewriteStepBytes: 262_144,
   expirationStepGroups: 500,
 };

@@ -1,37 +1,37 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PartitionIndex } from '@streamline/core/types/ids';
-import { GroupsBench, turnOfTheLoop } from './testing/groups-bench';
+import { GroupHostBench, turnOfTheLoop } from '@streamline/testing/groups/group-host-bench';
 import type { GroupHostLimits } from './group-host-limits';
 
 const PARTITION = 0 as PartitionIndex;
 const LIMITS: Partial<GroupHostLimits> = { rewriteMinBytes: 4_000, rewriteRatio: 4, rewriteStepBytes: 300, maxBatchBytes: 2_000 };
 
-async function commitMany(bench: GroupsBench, groups: number, times: number): Promise<void> {
+async function commitMany(bench: GroupHostBench, groups: number, times: number): Promise<void> {
   for (let time = 1; time <= times; time += 1) {
     await Promise.all(Array.from({ length: groups }, (_, group) => bench.commit(`g${group}`, time)));
   }
 }
 
-function logBytes(bench: GroupsBench): number {
+function logBytes(bench: GroupHostBench): number {
   return bench.partitions.get(PARTITION).batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
 }
 
 describe('the log of a coordinator', () => {
   it('is kept in proportion to what lives in it, and knows how large it is', async () => {
-    const bench = await new GroupsBench({ limits: LIMITS }).start();
+    const bench = await new GroupHostBench({ limits: LIMITS }).start();
     await commitMany(bench, 10, 30);
     const before = logBytes(bench);
     bench.clock.advance(1_000);
     await bench.until(() => bench.groups.metrics().rewrittenLogs === 1);
     expect(logBytes(bench)).toBeLessThan(before / 4);
     expect(bench.groups.status().shards[0]?.logBytes).toBe(logBytes(bench));
-    const next = await new GroupsBench({ partitions: bench.partitions, limits: LIMITS }).start();
+    const next = await new GroupHostBench({ partitions: bench.partitions, limits: LIMITS }).start();
     for (let group = 0; group < 10; group += 1) expect(await next.committed(`g${group}`)).toBe(30);
   });
 
   it('is left alone while it is small or mostly alive', async () => {
-    const bench = await new GroupsBench({ limits: LIMITS }).start();
+    const bench = await new GroupHostBench({ limits: LIMITS }).start();
     await commitMany(bench, 1, 10);
     bench.clock.advance(1_000);
     await commitMany(bench, 200, 1);
@@ -41,7 +41,7 @@ describe('the log of a coordinator', () => {
   });
 
   it('is emptied where nothing lives any more', async () => {
-    const bench = await new GroupsBench({ limits: LIMITS }).start();
+    const bench = await new GroupHostBench({ limits: LIMITS }).start();
     await commitMany(bench, 10, 30);
     await bench.groups.deleteGroups({ groupIds: Array.from({ length: 10 }, (_, group) => `g${group}`) });
     bench.clock.advance(1_000);
@@ -50,7 +50,7 @@ describe('the log of a coordinator', () => {
   });
 
   it('waits before it is rewritten again where that failed', async () => {
-    const bench = await new GroupsBench({ limits: LIMITS }).start();
+    const bench = await new GroupHostBench({ limits: LIMITS }).start();
     await commitMany(bench, 10, 30);
     bench.partitions.refuseWith = 56;
     bench.clock.advance(1_000);
@@ -74,7 +74,7 @@ describe('the log of a coordinator', () => {
         fc.boolean(),
         async (turns, pauses, holdDeletes) => {
           const limits = { ...LIMITS, rewriteMinBytes: 100, rewriteRatio: 1, rewriteStepBytes: 1 };
-          const bench = await new GroupsBench({ limits }).start();
+          const bench = await new GroupHostBench({ limits }).start();
           const answered = new Map<string, number>();
           const asked = new Map<string, Set<number>>();
           let value = 0;
@@ -107,7 +107,7 @@ describe('the log of a coordinator', () => {
           bench.partitions.crash();
           bench.partitions.holdDeletes = false;
           bench.partitions.autoCommit = true;
-          const next = await new GroupsBench({ partitions: bench.partitions, limits: LIMITS }).start();
+          const next = await new GroupHostBench({ partitions: bench.partitions, limits: LIMITS }).start();
           for (const [groupId, offset] of answered) {
             const found = await next.committed(groupId);
             const removals = asked.get(groupId)?.has(-1) === true;

@@ -2,13 +2,13 @@ import { DEFAULT_GROUP_CONFIG } from '@streamline/core/groups/group-config';
 import type { GroupConfig } from '@streamline/core/groups/group-config';
 import type { MetadataImage, PartitionImage, TopicImage } from '@streamline/core/metadata/image';
 import type { LeaderEpoch, MetadataIndex, NodeId, PartitionIndex, TopicId } from '@streamline/core/types/ids';
-import { VirtualClock } from '@streamline/testing/time/virtual-clock';
+import { VirtualClock } from '../time/virtual-clock';
 import type { JoinGroupRequest } from '@streamline/wire/contracts/generated/streamline/storage/v1/group';
-import type { MetadataChange, MetadataReplica } from '../../metadata/metadata-replica';
-import type { GroupCoordinators } from '../group-coordinators';
-import { createGroupCoordinators } from '../group-coordinators';
-import type { GroupHostLimits } from '../group-host-limits';
-import { OFFSETS_TOPIC } from '../offsets-topic';
+import type { MetadataChange, MetadataReplica } from '@streamline/runtime/metadata/metadata-replica';
+import type { GroupCoordinators } from '@streamline/runtime/groups/group-coordinators';
+import { createGroupCoordinators } from '@streamline/runtime/groups/group-coordinators';
+import type { GroupHostLimits } from '@streamline/runtime/groups/group-host-limits';
+import { OFFSETS_TOPIC } from '@streamline/runtime/groups/offsets-topic';
 import { MemoryPartitions } from './memory-partitions';
 
 export const NODE = 1 as NodeId;
@@ -86,7 +86,7 @@ export interface BenchOptions {
 }
 
 /** The groups of a node on partitions in memory and on virtual time. */
-export class GroupsBench {
+export class GroupHostBench {
   readonly clock = new VirtualClock();
   readonly partitions: MemoryPartitions;
   readonly replica: StaticReplica;

@@ -2,9 +2,14 @@ import { ErrorCode } from '@streamline/core/types/error-code';
 import type { LeaderEpoch, Offset, PartitionIndex, TopicId } from '@streamline/core/types/ids';
 import { readBatchHeader } from '@streamline/wire/records/batch-header';
 import { patchBaseOffset } from '@streamline/wire/records/batch-patch';
-import type { PartitionKey, ReadResult } from '../../log/log-engine';
-import type { LeadershipChange, LocalAppendOutcome, LocalBounds, LocalPartitions } from '../../partitions/local-partitions';
-import { OFFSETS_TOPIC } from '../offsets-topic';
+import type { PartitionKey, ReadResult } from '@streamline/runtime/log/log-engine';
+import type {
+  LeadershipChange,
+  LocalAppendOutcome,
+  LocalBounds,
+  LocalPartitions,
+} from '@streamline/runtime/partitions/local-partitions';
+import { OFFSETS_TOPIC } from '@streamline/runtime/groups/offsets-topic';
 
 interface StoredBatch {
   readonly bytes: Buffer;

@@ -1,14 +1,14 @@
-import type { TimestampMs } from '../../types/ids';
-import { ErrorCode } from '../../types/error-code';
-import type { GroupConfig } from '../group-config';
-import { DEFAULT_GROUP_CONFIG } from '../group-config';
-import { GroupCoordinator } from '../group-coordinator';
-import { GroupImage } from '../group-image';
-import type { GroupRecord } from '../group-record';
-import type { JoinAnswer, SyncAnswer } from '../group-messages';
-import type { Continuation, Turn, WaiterAnswer } from '../group-state';
-import { failedAnswers, newTurn } from '../group-state';
-import type { Waiter } from '../live-group';
+import type { TimestampMs } from '@streamline/core/types/ids';
+import { ErrorCode } from '@streamline/core/types/error-code';
+import type { GroupConfig } from '@streamline/core/groups/group-config';
+import { DEFAULT_GROUP_CONFIG } from '@streamline/core/groups/group-config';
+import { GroupCoordinator } from '@streamline/core/groups/group-coordinator';
+import { GroupImage } from '@streamline/core/groups/group-image';
+import type { GroupRecord } from '@streamline/core/groups/group-record';
+import type { JoinAnswer, SyncAnswer } from '@streamline/core/groups/group-messages';
+import type { Continuation, Turn, WaiterAnswer } from '@streamline/core/groups/group-state';
+import { failedAnswers, newTurn } from '@streamline/core/groups/group-state';
+import type { Waiter } from '@streamline/core/groups/live-group';
 
 const WALL_ZERO_MS = 1_700_000_000_000;
 

@@ -1,8 +1,8 @@
-import { errorName } from '../../types/error-code';
-import type { TopicId } from '../../types/ids';
-import type { GroupConfig } from '../group-config';
-import type { GroupRecord } from '../group-record';
-import type { GroupProtocol, JoinAnswer, SyncAnswer } from '../group-messages';
+import { errorName } from '@streamline/core/types/error-code';
+import type { TopicId } from '@streamline/core/types/ids';
+import type { GroupConfig } from '@streamline/core/groups/group-config';
+import type { GroupRecord } from '@streamline/core/groups/group-record';
+import type { GroupProtocol, JoinAnswer, SyncAnswer } from '@streamline/core/groups/group-messages';
 import { GroupBench } from './group-bench';
 
 const UTF8 = new TextEncoder();
