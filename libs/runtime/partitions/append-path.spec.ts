@@ -311,6 +311,51 @@ describe('a produce that was routed by newer metadata', () => {
   });
 });
 
+describe('a full journal (J-7)', () => {
+  it('holds produces, in order, until it takes more', async () => {
+    const bench = HostBench.serving();
+    bench.engine.setHeadroom(0);
+    const first = bench.append(bench.batch({ records: [{}, {}] }));
+    const second = bench.append(bench.batch());
+    expect(await isSettled(first)).toBe(false);
+    expect(bench.log().logEndOffset).toBe(0);
+    bench.engine.setHeadroom(1000);
+    const third = bench.append(bench.batch());
+    await isSettled(second);
+    bench.engine.sync();
+    expect(await answerTo(first)).toMatchObject({ errorCode: 0, baseOffset: 0 });
+    expect(await answerTo(second)).toMatchObject({ errorCode: 0, baseOffset: 2 });
+    await isSettled(third);
+    bench.engine.sync();
+    expect(await answerTo(third)).toMatchObject({ errorCode: 0, baseOffset: 3 });
+  });
+
+  it('answers REQUEST_TIMED_OUT (7) with nothing appended when it does not in time', async () => {
+    const bench = HostBench.serving();
+    bench.engine.setHeadroom(0);
+    const response = bench.append(bench.batch(), { timeoutMs: 1000 });
+    await isSettled(response);
+    bench.clock.advance(1000);
+    expect(await answerTo(response)).toMatchObject({ errorCode: 7, baseOffset: -1 });
+    bench.engine.setHeadroom(1000);
+    await isSettled(response);
+    expect(bench.log().logEndOffset).toBe(0);
+  });
+});
+
+describe('a log that goes offline', () => {
+  it('answers what waits for it with KAFKA_STORAGE_ERROR (56), and fetches at once', async () => {
+    const bench = HostBench.serving();
+    const response = bench.append(bench.batch());
+    const fetch = bench.fetch([{}]);
+    await isSettled(fetch);
+    bench.engine.takeOffline(bench.log(), 'sync failed');
+    expect(await answerTo(response)).toMatchObject({ errorCode: 56 });
+    expect((await fetch).response.partitions[0]).toMatchObject({ errorCode: 56 });
+    expect(bench.host.figures().offline).toBe(1);
+  });
+});
+
 describe('appends of local coordinators', () => {
   it('tell when they are committed', () => {
     const bench = HostBench.serving();
