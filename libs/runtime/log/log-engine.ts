@@ -15,7 +15,12 @@ export interface CheckedBatch {
 }
 
 export type AppendOutcome =
-  | { readonly kind: 'appended'; readonly baseOffset: Offset; readonly lastOffset: Offset; readonly logAppendTimeMs: TimestampMs | -1 }
+  | {
+      readonly kind: 'appended';
+      readonly baseOffset: Offset;
+      readonly lastOffset: Offset;
+      readonly logAppendTimeMs: TimestampMs | -1;
+    }
   /** The producer sent this batch before, among its last five: acknowledge with the old offset once that is durable. */
   | { readonly kind: 'duplicate'; readonly baseOffset: Offset; readonly lastOffset: Offset }
   /** A Kafka error code: 45, 47, 56 (KAFKA_STORAGE_ERROR) ... Nothing was appended. */
@@ -80,10 +85,15 @@ export interface PartitionLog {
   epochOf(offset: Offset): LeaderEpoch | undefined;
   /** Moves the log start forward (DeleteRecords, retention); resolves when durable (S-3). */
   advanceLogStart(offset: Offset): Promise<void>;
-  /** Cuts the log to `offset` (followers); resolves when durable (S-3). */
+  /**
+   * Cuts the log to `offset` (followers), or to the start of the batch that holds it; resolves when durable (S-3). Until then appends are
+   * refused.
+   */
   truncateTo(offset: Offset): Promise<void>;
   /** New settings, from now on; a change of durability takes effect as P-3 says. */
   configure(config: LogConfig): void;
+  /** Hosts that replicate tell how far the log is committed, so that retention goes no further (S-7); until then it is the stable end. */
+  raiseHighWatermark(offset: Offset): void;
   producers(): readonly ProducerSnapshot[];
 }
 
@@ -95,10 +105,18 @@ export interface LogEngine {
   all(): Iterable<PartitionLog>;
   /** Deletes for ever: DELETE is durable before anything is unlinked (S-2). Space is back when the promise resolves. */
   delete(key: PartitionKey): Promise<void>;
-  /** Called with the partitions whose `stableEndOffset` moved, once a group. */
+  /** Called with the partitions whose `stableEndOffset` moved, once a group; also where one went offline (`offlineReason`). */
   onStable(listener: (logs: readonly PartitionLog[]) => void): void;
   /** Called once when durability is lost for good (J-9): acknowledge nothing more, exit. */
   onFatal(listener: (error: Error) => void): void;
+  /** Bytes that may be appended now; at 0 or less producers wait (J-7), since nothing but memory bounds what `append` takes. */
+  readonly headroomBytes: number;
+  /** Calls back once, when there is headroom again (at once where there is). */
+  onHeadroom(callback: () => void): void;
+  /** The epoch of this broker's registration, for the marker of a clean stop (P-2). */
+  setBrokerEpoch(brokerEpoch: number): void;
+  /** Writes and syncs what changed, and moves the redo position; the engine does so by itself all the time (S-6). */
+  checkpoint(): Promise<void>;
   /** Applies retention and rolling by time now; hosts call it every `log.retention.check.interval`. */
   runRetention(): Promise<void>;
   /** A clean stop: everything durable, checkpointed, end marker written. */

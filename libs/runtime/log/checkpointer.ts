@@ -1,0 +1,215 @@
+import { checkpointDue, retryDelayMs } from '@streamline/core/log/checkpoint-policy';
+import type { PartitionRecord } from '@streamline/core/log/partition-record';
+import type { Cancel } from '../ports/clock';
+import type { JournalPosition } from '../ports/journal';
+import type { Catalogue } from './catalogue';
+import type { DiskPartitionLog } from './disk-partition-log';
+import type { EngineContext } from './engine-context';
+import { Semaphore, forEachParallel } from './semaphore';
+
+const LOOK_AGAIN_MS = 250;
+/** An index that a walk over so few bytes rebuilds is not worth two files. */
+const WALKABLE_BYTES = 1 << 20;
+
+/** What a checkpoint covers besides journaled batches. */
+export interface CheckpointScope {
+  /** Sync page-cache partitions too: at a clean stop and after recovery. */
+  readonly pageCacheToo: boolean;
+}
+
+/** Counts for tests and metrics. */
+export interface CheckpointCounts {
+  checkpoints: number;
+  failures: number;
+  lastDurationMs: number;
+}
+
+/**
+ * Moves the redo position forward (S-6): writes and syncs the segments of all partitions that changed, a few at a time; makes what they
+ * hold now durable in the catalogue; and only then gives journal files back.
+ */
+export class Checkpointer {
+  readonly counts: CheckpointCounts = { checkpoints: 0, failures: 0, lastDurationMs: 0 };
+  private dirty = new Set<DiskPartitionLog>();
+  private removedSlots = new Set<number>();
+  private readonly catalogueLock = new Semaphore(1);
+  private running: Promise<void> | undefined;
+  private cancelTimer: Cancel | undefined;
+  private journaledBytes = 0;
+  private consecutiveFailures = 0;
+  private lastEndMs: number;
+  private pressed = false;
+
+  constructor(
+    private readonly context: EngineContext,
+    private readonly catalogue: Catalogue,
+    private redo: JournalPosition,
+    private readonly nextSlot: () => number,
+  ) {
+    this.lastEndMs = context.clock.monotonicMs();
+  }
+
+  mark(log: DiskPartitionLog): void {
+    this.dirty.add(log);
+    this.arm();
+  }
+
+  /** The partition's directory is gone; the catalogue may forget it. */
+  removed(log: DiskPartitionLog): void {
+    this.dirty.delete(log);
+    this.removedSlots.add(log.state.identity.slot);
+    this.arm();
+  }
+
+  async afterRecovery(deletedSlots: readonly number[]): Promise<void> {
+    for (const slot of deletedSlots) this.removedSlots.add(slot);
+    if (this.dirty.size > 0 || this.removedSlots.size > 0) await this.run({ pageCacheToo: true });
+  }
+
+  journaled(bytes: number): void {
+    this.journaledBytes += bytes;
+    if (this.journaledBytes >= this.context.limits.checkpointStepBytes) this.consider();
+  }
+
+  /** The journal or the tail cache wants room. */
+  press(): void {
+    this.pressed = true;
+    this.consider();
+  }
+
+  /** Starts a checkpoint where one is due. */
+  consider(): void {
+    if (this.running !== undefined || this.context.stopped !== undefined) return;
+    const due = checkpointDue(
+      {
+        journalBytesSinceRedo: this.journaledBytes,
+        dirty: this.dirty.size > 0 || this.removedSlots.size > 0,
+        sinceLastMs: this.context.clock.monotonicMs() - this.lastEndMs,
+        lastDurationMs: this.counts.lastDurationMs,
+        consecutiveFailures: this.consecutiveFailures,
+        pressed: this.pressed || this.context.cache.pressed,
+      },
+      { stepBytes: this.context.limits.checkpointStepBytes, intervalMs: this.context.limits.checkpointIntervalMs },
+    );
+    if (due) this.run({ pageCacheToo: false }).catch(() => undefined);
+    else if (this.dirty.size > 0) this.arm();
+  }
+
+  /** Runs a checkpoint now, after the one under way. @throws where something could not be written or synced */
+  async run(scope: CheckpointScope): Promise<void> {
+    while (this.running !== undefined) await this.running.catch(() => undefined);
+    this.running = this.step(scope).finally(() => {
+      this.running = undefined;
+      this.consider();
+    });
+    await this.running;
+  }
+
+  /** Makes one partition's state durable in the catalogue without moving the redo position. */
+  async publishOne(log: DiskPartitionLog): Promise<void> {
+    await this.publish([log], [], undefined);
+  }
+
+  stop(): void {
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+  }
+
+  private arm(): void {
+    if (this.cancelTimer !== undefined || this.context.stopped !== undefined) return;
+    const delayMs = Math.max(LOOK_AGAIN_MS, retryDelayMs(this.consecutiveFailures));
+    this.cancelTimer = this.context.clock.schedule(delayMs, () => {
+      this.cancelTimer = undefined;
+      this.consider();
+    });
+  }
+
+  private async step(scope: CheckpointScope): Promise<void> {
+    const startMs = this.context.clock.monotonicMs();
+    const target = this.context.journal.durablePosition;
+    const logs = [...this.dirty];
+    const removed = [...this.removedSlots];
+    this.dirty = new Set();
+    this.removedSlots = new Set();
+    this.journaledBytes = 0;
+    this.pressed = false;
+    try {
+      const failures = await this.syncAll(logs, scope);
+      await this.publish(logs, removed, failures.length === 0 ? target : undefined);
+      if (failures.length > 0) throw failures[0];
+      this.consecutiveFailures = 0;
+      this.counts.checkpoints += 1;
+    } catch (error) {
+      for (const log of logs) if (!log.gone) this.dirty.add(log);
+      for (const slot of removed) this.removedSlots.add(slot);
+      this.consecutiveFailures += 1;
+      this.counts.failures += 1;
+      throw error;
+    } finally {
+      this.lastEndMs = this.context.clock.monotonicMs();
+      this.counts.lastDurationMs = this.lastEndMs - startMs;
+    }
+    await this.settle(logs);
+  }
+
+  /** Directory syncs and segment datasyncs come before the record that relies on them (S-6). */
+  private async syncAll(logs: readonly DiskPartitionLog[], scope: CheckpointScope): Promise<unknown[]> {
+    const failures: unknown[] = [];
+    await forEachParallel(logs, this.context.limits.parallelSyncs, async (log) => {
+      if (log.gone || log.offlineReason !== undefined) return;
+      if (log.state.durability === 'page-cache' && !scope.pageCacheToo) return;
+      try {
+        await log.writer.syncAll();
+      } catch (error) {
+        if (log.offlineReason === undefined && !log.gone) failures.push(error);
+      }
+    });
+    return failures;
+  }
+
+  /** Writes the record, then releases the journal (S-6). `redo` is undefined where the redo position stays. */
+  private async publish(
+    logs: readonly DiskPartitionLog[],
+    removedSlots: readonly number[],
+    redo: JournalPosition | undefined,
+  ): Promise<void> {
+    await this.catalogueLock.run(async () => {
+      const { journal } = this.context;
+      const captured = logs.filter((log) => !log.gone).map((log): [DiskPartitionLog, PartitionRecord] => [log, log.capture()]);
+      const furthest = captured.reduce((most, [, record]) => Math.max(most, record.controlPosition), -1);
+      if (furthest > journal.durablePosition) await journal.flush();
+      const records = captured.map(([, record]) => record);
+      await this.catalogue.commit({ redo: redo ?? this.redo, nextSlot: this.nextSlot(), records, removedSlots });
+      for (const [log, record] of captured) log.state.noteCatalogued(record);
+      if (redo !== undefined) this.release(redo);
+    });
+  }
+
+  /** Nothing at or before `redo` is needed any more. */
+  private release(redo: JournalPosition): void {
+    this.redo = redo;
+    this.context.journal.release(redo);
+  }
+
+  /** What a checkpoint makes possible: files below the log's start go, indexes of closed segments leave memory. */
+  private async settle(logs: readonly DiskPartitionLog[]): Promise<void> {
+    for (const log of logs) {
+      if (log.gone || log.offlineReason !== undefined) continue;
+      log.maintenance.removeBelowStart();
+      for (const segment of log.state.segments) {
+        if (!segment.closed || !segment.fullySynced || segment.index.length === 0) continue;
+        await log.reader.indexes.persist(segment).catch(() => undefined);
+      }
+    }
+  }
+
+  /** A clean stop leaves the indexes of active segments where the next start finds them. */
+  async persistActiveIndexes(logs: Iterable<DiskPartitionLog>): Promise<void> {
+    for (const log of logs) {
+      const { active } = log.state;
+      if (log.gone || log.offlineReason !== undefined || active === undefined || !active.fullySynced) continue;
+      if (active.appended.bytes - active.indexedFrom.bytes < WALKABLE_BYTES) continue;
+      await log.reader.indexes.persist(active).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,249 @@
+import type { Offset } from '@streamline/core/types/ids';
+import type { CutPoint } from '@streamline/core/log/log-state';
+import type { Durability } from '@streamline/core/log/partition-record';
+import { activeHasExpired, retainedStart } from '@streamline/core/log/retention';
+import { shouldRollByTime } from '@streamline/core/log/roll';
+import type { Segment } from '@streamline/core/log/segment';
+import type { Cancel } from '../ports/clock';
+import type { DiskPartitionLog } from './disk-partition-log';
+import type { EngineContext } from './engine-context';
+import { LogError } from './log-error';
+import { rebuiltProducers } from './producer-scan';
+
+/** Timers cannot wait longer; settings beyond it mean "never" (Kafka's default for flush.ms). */
+const TIMER_MAX_MS = 0x7fff_ffff;
+const RETRY_MS = 1000;
+
+/** What happens to a partition besides appends and reads: start, truncation, durability, retention, deletion. One at a time. */
+export class LogMaintenance {
+  private queue: Promise<unknown> = Promise.resolve();
+  private wantedDurability: Durability;
+  private backgroundSync: Promise<void> | undefined;
+  private cancelFlushTimer: Cancel | undefined;
+  private readonly removals = new Map<Segment, Cancel>();
+
+  constructor(
+    private readonly context: EngineContext,
+    private readonly log: DiskPartitionLog,
+  ) {
+    this.wantedDurability = log.state.durability;
+  }
+
+  /** Runs a task when all that were asked for before have ended. */
+  private exclusive<T>(task: () => Promise<T>): Promise<T> {
+    const run = this.queue.then(task);
+    this.queue = run.catch(() => undefined);
+    return run;
+  }
+
+  /** Resolves when nothing of the partition is under way. */
+  async settled(): Promise<void> {
+    this.cancelFlushTimer?.();
+    this.cancelFlushTimer = undefined;
+    await this.queue;
+    await this.backgroundSync;
+  }
+
+  async advanceLogStart(offset: Offset): Promise<void> {
+    const { log } = this;
+    log.assertUsable();
+    if (offset > log.logEndOffset)
+      throw new LogError('out-of-range', `offset ${offset} is past the log's end, ${log.logEndOffset}`);
+    if (offset > log.logStartOffset) {
+      log.journalPreamble();
+      log.state.logStartOffset = offset;
+      log.state.epochs.advanceStart(offset);
+      log.control({ kind: 'log-start', slot: log.state.identity.slot, offset });
+    }
+    await this.context.journal.flush();
+    this.removeBelowStart();
+  }
+
+  /** Unlinks, after `file.delete.delay.ms`, segments that are wholly below the log's start. LOG_START is durable by now (S-3). */
+  removeBelowStart(): void {
+    if (this.log.gone) return;
+    for (const segment of this.log.state.doomBelowStart()) this.removeLater(segment);
+  }
+
+  private removeLater(segment: Segment): void {
+    this.context.dirty(this.log);
+    const delayMs = Math.min(this.log.config.fileDeleteDelayMs, TIMER_MAX_MS);
+    this.removals.set(
+      segment,
+      this.context.clock.schedule(delayMs, () => void this.removeNow(segment).catch(() => undefined)),
+    );
+  }
+
+  private async removeNow(segment: Segment): Promise<void> {
+    this.removals.get(segment)?.();
+    this.removals.delete(segment);
+    this.context.indexes.forget(segment);
+    await this.log.files.remove(segment);
+    this.log.state.forgetDoomed(segment);
+    this.context.dirty(this.log);
+  }
+
+  /** Unlinks at once what waits for its delay. */
+  async finishRemovals(): Promise<void> {
+    for (const segment of [...this.removals.keys()]) await this.removeNow(segment);
+  }
+
+  /** A segment was closed by an append. */
+  rolled(): void {
+    if (this.log.state.durability === 'page-cache') this.syncSoon();
+  }
+
+  /** Writes at once, and syncs in the background after `flush.messages` records or `flush.ms`. */
+  pageCacheAppended(): void {
+    const { log } = this;
+    if (log.state.controlPosition > this.context.durablePosition) this.context.writeWhenDurable(log);
+    else log.writer.start();
+    const unsyncedBytes = log.state.active === undefined ? 0 : log.state.active.appended.bytes - log.state.active.synced.bytes;
+    if (log.unsyncedRecords >= log.config.flushMessages || unsyncedBytes >= this.context.limits.pageCacheUnsyncedBytes) {
+      this.syncSoon();
+    } else if (this.cancelFlushTimer === undefined && log.config.flushMs <= TIMER_MAX_MS) {
+      this.cancelFlushTimer = this.context.clock.schedule(log.config.flushMs, () => this.syncSoon());
+    }
+  }
+
+  private syncSoon(): void {
+    this.cancelFlushTimer?.();
+    this.cancelFlushTimer = undefined;
+    if (this.backgroundSync !== undefined || this.context.stopped !== undefined) return;
+    this.log.unsyncedRecords = 0;
+    this.backgroundSync = this.log.writer
+      .syncAll()
+      .catch(() => undefined)
+      .finally(() => (this.backgroundSync = undefined));
+  }
+
+  truncateTo(offset: Offset): Promise<void> {
+    return this.exclusive(async () => {
+      this.log.assertUsable();
+      if (offset >= this.log.logEndOffset) return;
+      this.log.blocked = `${this.log.files.directory} is being truncated`;
+      try {
+        await this.truncateNow(offset);
+      } finally {
+        this.log.blocked = undefined;
+      }
+    });
+  }
+
+  private async truncateNow(offset: number): Promise<void> {
+    const { log, context } = this;
+    const cut = await this.cutPoint(offset);
+    log.journalPreamble();
+    log.control({ kind: 'truncate', slot: log.state.identity.slot, offset: cut.offset });
+    log.dropTail(log.tail.indexOf(cut.offset));
+    const { removed, producersLost } = log.state.truncateTo(cut);
+    log.writer.cutTo(cut.offset);
+    log.stableEndOffset = Math.min(log.stableEndOffset, cut.offset) as Offset;
+    log.syncedEnd = Math.min(log.syncedEnd, cut.offset);
+    await context.journal.flush();
+    await log.writer.idle();
+    for (const segment of removed) await this.removeNow(segment);
+    if (cut.offset <= log.logStartOffset) await this.finishRemovals();
+    if (cut.segment !== undefined) {
+      context.indexes.forget(cut.segment);
+      await log.files.truncate(cut.segment);
+    }
+    if (producersLost) log.state.resetProducers(await rebuiltProducers(log, context.clock.wallMs()));
+    if (log.state.durability === 'page-cache') await this.makeTruncationKnown(cut);
+  }
+
+  /** Page-cache bytes are in no journal: until the catalogue knows of the cut, replay would cut what is written after it (LOG-12). */
+  private async makeTruncationKnown(cut: CutPoint): Promise<void> {
+    if (cut.segment !== undefined) await this.log.files.sync(cut.segment);
+    await this.log.files.syncNames();
+    await this.context.checkpointNow(this.log);
+  }
+
+  /** The batch that holds `offset` goes as a whole. */
+  private async cutPoint(offset: number): Promise<CutPoint> {
+    const { tail, state } = this.log;
+    const entry = tail.at(tail.indexOf(offset));
+    const first = tail.at(0);
+    if (entry !== undefined && first !== undefined && first.baseOffset <= offset) {
+      return { offset: Math.min(offset, entry.baseOffset), segment: entry.segment, positionBytes: entry.positionBytes };
+    }
+    const base = state.segments[0]?.baseOffset ?? state.endOffset;
+    if (offset <= base) return { offset, segment: undefined, positionBytes: 0 };
+    await this.log.writer.idle();
+    const found = await this.log.reader.locate(offset);
+    return { offset: Math.min(offset, found.baseOffset), segment: found.segment, positionBytes: found.positionBytes };
+  }
+
+  /** P-3: appends are held back in memory while everything before them is synced and the catalogue learns of the change. */
+  configured(durability: Durability): void {
+    if (durability === this.wantedDurability) return;
+    this.wantedDurability = durability;
+    const { log } = this;
+    if (log.unknownToDisk && log.logEndOffset === 0) {
+      log.state.durability = durability;
+      return;
+    }
+    log.holding = true;
+    this.changeDurability().catch(() => undefined);
+  }
+
+  private changeDurability(): Promise<void> {
+    return this.exclusive(async () => {
+      const { log, context } = this;
+      if (log.gone || log.offlineReason !== undefined) return;
+      try {
+        await context.journal.flush();
+        await log.writer.syncAll();
+        log.state.durability = this.wantedDurability;
+        log.journalPreamble();
+        await context.checkpointNow(log);
+      } catch (error) {
+        log.blocked = `${log.files.directory}: the change of durability cannot be made durable (${String(error)})`;
+        context.clock.schedule(RETRY_MS, () => void this.changeDurability().catch(() => undefined));
+        return;
+      }
+      log.blocked = undefined;
+      if (log.state.durability === this.wantedDurability) log.releaseHeld();
+      else void this.changeDurability().catch(() => undefined);
+    });
+  }
+
+  /** Rolls and removes by time and size, forgets producers that have expired. */
+  async retain(nowMs: number): Promise<void> {
+    const { log } = this;
+    if (log.gone || log.offlineReason !== undefined || log.blocked !== undefined) return;
+    if (log.state.expireProducers(nowMs, log.config.producerIdExpirationMs) > 0) this.context.dirty(log);
+    const bounds = { logStartOffset: log.logStartOffset, highWatermark: log.retentionBound, nowMs };
+    const { active } = log.state;
+    if (
+      active !== undefined &&
+      (shouldRollByTime(active, log.config, nowMs, 0) || activeHasExpired(active, log.config, bounds))
+    ) {
+      active.closed = true;
+      this.context.dirty(log);
+    }
+    const start = retainedStart(log.state.segments, log.config, bounds);
+    if (start > log.logStartOffset) await this.advanceLogStart(start as Offset);
+    else this.removeBelowStart();
+  }
+
+  /** S-2: DELETE is durable before anything is unlinked. */
+  delete(): { readonly freed: Promise<void>; readonly removed: Promise<void> } {
+    const { log, context } = this;
+    log.gone = true;
+    this.cancelFlushTimer?.();
+    for (const cancel of this.removals.values()) cancel();
+    this.removals.clear();
+    const known = !log.unknownToDisk;
+    if (known) log.control({ kind: 'delete', slot: log.state.identity.slot });
+    log.dropTail(0);
+    const durable = this.exclusive(async () => {
+      if (known) await context.journal.flush();
+      await log.writer.idle();
+    });
+    const moved = durable.then(() => log.files.removeAll());
+    const freed = moved.then((steps) => steps.freed);
+    const removed = moved.then((steps) => steps.removed);
+    return { freed, removed };
+  }
+}
