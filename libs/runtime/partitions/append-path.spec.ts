@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Offset, TimestampMs } from '@streamline/core/types/ids';
 import type { AppendedPartition } from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
 import { BatchField, readBatchHeader } from '@streamline/wire/records/batch-header';
-import { HostBench, OTHER, TOPIC, isSettled, epoch, topicT } from './spec/host-bench';
-import { SELF, topicId } from './spec/test-metadata';
+import { HostBench, OTHER, TOPIC, isSettled, epoch, topicT } from '@streamline/testing/partitions/host-bench';
+import { SELF, topicId } from '@streamline/testing/partitions/test-metadata';
 
 async function answerTo(response: Promise<{ partitions: AppendedPartition[] }>): Promise<AppendedPartition> {
   const [answer] = (await response).partitions;

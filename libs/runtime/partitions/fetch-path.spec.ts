@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { BulkFetched } from '@streamline/wire/contracts/ports';
 import { readBatchHeader } from '@streamline/wire/records/batch-header';
-import { HostBench, OTHER, TOPIC, epoch, isSettled, topicT } from './spec/host-bench';
-import { SELF, topicId } from './spec/test-metadata';
+import { HostBench, OTHER, TOPIC, epoch, isSettled, topicT } from '@streamline/testing/partitions/host-bench';
+import { SELF, topicId } from '@streamline/testing/partitions/test-metadata';
 
 function codes(fetched: BulkFetched): number[] {
   return fetched.response.partitions.map((partition) => partition.errorCode);

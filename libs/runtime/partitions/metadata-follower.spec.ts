@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { PartitionIndex } from '@streamline/core/types/ids';
 import type { LeadershipChange } from './local-partitions';
-import { HostBench, OTHER, TOPIC, epoch, topicT } from './spec/host-bench';
-import { SELF, topicId } from './spec/test-metadata';
+import { HostBench, OTHER, TOPIC, epoch, topicT } from '@streamline/testing/partitions/host-bench';
+import { SELF, topicId } from '@streamline/testing/partitions/test-metadata';
 import { topicSettings } from './topic-settings';
 
 const at = (partition: number) => ({ topicId: TOPIC, partition: partition as PartitionIndex });

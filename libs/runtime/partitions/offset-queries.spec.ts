@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ListedOffset, ListOffsetsPartition } from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
-import { HostBench, OTHER, TOPIC, epoch, isSettled, topicT } from './spec/host-bench';
-import { SELF, topicId } from './spec/test-metadata';
+import { HostBench, OTHER, TOPIC, epoch, isSettled, topicT } from '@streamline/testing/partitions/host-bench';
+import { SELF, topicId } from '@streamline/testing/partitions/test-metadata';
 
 const NOTHING = { errorCode: 0, timestamp: -1, offset: -1, leaderEpoch: -1 };
 

@@ -66,7 +66,7 @@ export interface StorageRole {
   /** Resolves once this broker is registered, has caught up with the metadata and serves its partitions. */
   readonly whenServing: Promise<void>;
   /** Begins to register, and goes on in the background; `whenServing` tells when that is done. */
-  start(): void;
+  start(): Promise<void>;
   /** Moves leaderships away, drains, closes the logs: at most about `deadlineMs`, then what is left is cut short. */
   stop(deadlineMs: number): Promise<void>;
   /** The readiness checks, each looked at now. */
@@ -125,10 +125,11 @@ class RunningStorageRole implements StorageRole {
     return this.host;
   }
 
-  start(): void {
+  start(): Promise<void> {
     const { cleanStop, brokerEpoch, sameBoot } = this.deps.recovery;
     void this.join({ cleanBrokerEpoch: cleanStop ? brokerEpoch : -1, sameBoot });
     this.scheduleRetention();
+    return Promise.resolve();
   }
 
   async stop(deadlineMs: number): Promise<void> {

@@ -1,6 +1,6 @@
 import type { MetadataImage, PartitionImage, TopicImage } from '@streamline/core/metadata/image';
 import type { LeaderEpoch, MetadataIndex, NodeId, PartitionIndex, TopicId } from '@streamline/core/types/ids';
-import type { MetadataChange, MetadataReplica } from '../../metadata/metadata-replica';
+import type { MetadataChange, MetadataReplica } from '@streamline/runtime/metadata/metadata-replica';
 
 export const SELF = 1 as NodeId;
 

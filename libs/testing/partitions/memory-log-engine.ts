@@ -13,7 +13,7 @@ import type {
   ReadLimits,
   ReadResult,
   TimestampOffset,
-} from '../../log/log-engine';
+} from '@streamline/runtime/log/log-engine';
 
 interface StoredBatch {
   readonly bytes: Buffer;
