@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DirectoryId, NodeId } from '@streamline/core/types/ids';
 import { openJournal } from '@streamline/runtime/journal/open-journal';
+import type { JournalOptions } from '@streamline/runtime/journal/journal-options';
 import { recordBytesMax } from '@streamline/runtime/journal/journal-options';
 import type { Clock } from '@streamline/runtime/ports/clock';
 import type { Disk } from '@streamline/runtime/ports/disk';
@@ -12,13 +13,15 @@ import { decodeHardState, encodeHardState } from './log-format';
 import { RecoveredLog } from './log-recovery';
 import { SingleVoterLog } from './single-voter-log';
 
+export type JournalSize = Pick<JournalOptions, 'fileBytes' | 'fileCount' | 'groupBytesMax' | 'pendingBytesMax'>;
+
 /** The controller's journal: small files, since metadata is small; what is not checkpointed must fit (J-7). */
-export const CONTROLLER_JOURNAL = {
+export const CONTROLLER_JOURNAL: JournalSize = {
   fileBytes: 4 * 1024 * 1024,
   fileCount: 8,
   groupBytesMax: 1024 * 1024,
   pendingBytesMax: 8 * 1024 * 1024,
-} as const;
+};
 
 /** Committed entries kept for followers are never more bytes than this. */
 const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
@@ -37,6 +40,8 @@ export interface OpenLogOptions {
   readonly snapshotIntervalLogs: number;
   /** The guide's max_logs_in_snapshot: entries kept for followers. */
   readonly maxLogsInSnapshot: number;
+  /** CONTROLLER_JOURNAL by default. */
+  readonly journalSize?: JournalSize;
 }
 
 export interface OpenedLog {
@@ -52,7 +57,7 @@ export interface OpenedLog {
  * disk must not be used.
  */
 export async function openSingleVoterLog(options: OpenLogOptions): Promise<OpenedLog> {
-  const { disk, clock, random, directory, nodeId, directoryId } = options;
+  const { disk, clock, random, directory, nodeId, directoryId, journalSize = CONTROLLER_JOURNAL } = options;
   const recovered = new RecoveredLog();
   let hardState: HardState = { nodeId, directoryId, term: 0, votedFor: undefined };
   let onStoreFailure: (error: Error) => void = () => undefined;
@@ -64,7 +69,7 @@ export async function openSingleVoterLog(options: OpenLogOptions): Promise<Opene
         clock,
         random,
         directory: join(directory, 'journal'),
-        ...CONTROLLER_JOURNAL,
+        ...journalSize,
         headerPayload: () => encodeHardState(recovered.hardState ?? hardState),
       },
       (record) => recovered.take(record),
@@ -78,7 +83,7 @@ export async function openSingleVoterLog(options: OpenLogOptions): Promise<Opene
       nodeId,
       directoryId,
       journal: opened.journal,
-      entryBytesMax: recordBytesMax(CONTROLLER_JOURNAL.groupBytesMax),
+      entryBytesMax: recordBytesMax(journalSize.groupBytesMax),
       recovered,
       machine: image.committed,
       onHardState: (next) => {

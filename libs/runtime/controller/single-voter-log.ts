@@ -33,6 +33,8 @@ interface PlacedEntry {
  * directory over.
  */
 export class SingleVoterLog implements MetadataLog {
+  /** Checkpoints that were made, for metrics. */
+  checkpoints = 0;
   #nodeState: NodeState = 'Candidate';
   #failure: Error | undefined;
   #checkpointing: Promise<void> | undefined;
@@ -196,6 +198,7 @@ export class SingleVoterLog implements MetadataLog {
     await journal.flush();
     this.#uncovered = this.#uncovered.filter(({ index }) => index > covered.index);
     const [oldest] = this.#uncovered;
+    this.checkpoints++;
     journal.release(oldest === undefined || oldest.position > position ? position : oldest.position);
   }
 }
