@@ -104,7 +104,16 @@ export class NodeProcess {
       return;
     }
     this.processes = SPLIT_ROLES.map((role, index) => {
-      const own = ['--roles', role, '--inter-broker-addr', address(index), '--controller-addrs', address(0)];
+      const own = [
+        '--roles',
+        role,
+        '--inter-broker-addr',
+        address(index),
+        '--controller-addrs',
+        address(0),
+        '--gateway-addr',
+        address(2),
+      ];
       return this.spawn('bin/streamline', [...common, ...own, ...this.flags]);
     });
   }

@@ -73,6 +73,12 @@ describe('the effective configuration', () => {
     expect(named.config.controllerAddrs).toEqual([{ host: 'node-1', port: 9093 }]);
   });
 
+  it('looks for the gateway on this host where it is in another process', async () => {
+    expect((await load(['--roles', 'admin'])).config.gatewayAddr).toEqual({ host: '127.0.0.1', port: 9097 });
+    const named = await load(['--roles', 'admin', '--gateway-addr', 'gate:9000']);
+    expect(named.config.gatewayAddr).toEqual({ host: 'gate', port: 9000 });
+  });
+
   it('advertises where it listens', async () => {
     const guide = await load(['--advertised-addr', '192.168.1.1:9092', '--inter-broker-addr', '0.0.0.0:9093']);
     expect(guide.config.advertisedInterBrokerAddr).toEqual({ host: '192.168.1.1', port: 9093 });

@@ -128,6 +128,13 @@ export const NODE_SETTINGS = {
     refusal: (value) => (value.length > 1 ? `${SINGLE_NODE} Name the one controller.` : undefined),
     provedBy: `${RESOLVE_SPEC}#looks for the controller on this host where it is in another process`,
   }),
+  gateway_addr: setting({
+    kind: address(1),
+    section: 'Addresses',
+    doc: 'Where the admin role of a split node reaches the inter-broker listener of the gateway, for health and metrics.',
+    defaultOf: always({ host: '127.0.0.1', port: 9097 }),
+    provedBy: `${RESOLVE_SPEC}#looks for the gateway on this host where it is in another process`,
+  }),
   seed_nodes: setting({
     kind: addressList(),
     section: 'Cluster',

@@ -1,0 +1,141 @@
+import 'reflect-metadata';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { RoleServiceDefinition } from '@streamline/wire/contracts/generated/streamline/node/v1/role';
+import { readCommandLine } from '../config/cli';
+import { ExitCode } from '../config/exit-codes';
+import type { RoleName } from '../config/roles';
+import type { NodeConfig } from '../config/schema';
+import { announce } from '../lifecycle/banner';
+import { explainFailure } from '../lifecycle/failure';
+import type { Component } from '../lifecycle/lifecycle';
+import { createLogger } from '../lifecycle/logger';
+import { NestLogger } from '../lifecycle/nest-logger';
+import { runNode, type RunningNode } from '../lifecycle/run-node';
+import { StartupError } from '../lifecycle/startup-error';
+import { InterBrokerServer } from '../rpc/inter-broker-server';
+import { HOST, type Host } from './host';
+import { type HostedRole, type RoleService, START_ORDER } from './hosted-role';
+import { NodeHost } from './node-host';
+import { ProcessGrpcController } from './process-grpc.controller';
+import { VERSION } from './version';
+
+/** Makes the Host known to the modules of all roles. */
+@Module({})
+class HostModule {}
+
+@Module({})
+class ProcessModule {}
+
+function rootModule(host: Host, services: readonly RoleService[]): DynamicModule {
+  const provider = { provide: HOST, useValue: host };
+  const hostModule = {
+    module: HostModule,
+    global: true,
+    providers: [provider],
+    exports: [provider],
+    controllers: [ProcessGrpcController],
+  };
+  return { module: ProcessModule, imports: [hostModule, ...services.map((service) => service.module)] };
+}
+
+/** The services of this process that were asked for, in the order of their start. */
+function chosenServices(config: NodeConfig, services: readonly RoleService[]): RoleService[] {
+  const missing = config.roles.filter((role) => !services.some((service) => service.role === role));
+  if (missing.length > 0) {
+    const has = services.map((service) => service.role).join(', ');
+    const remedy = `Start it with --roles ${has}, or use the streamline command, which has all roles.`;
+    throw new StartupError(ExitCode.USAGE, `this program has no role ${missing.join(', ')}`, remedy);
+  }
+  return START_ORDER.flatMap((role) => services.filter((service) => service.role === role && config.roles.includes(role)));
+}
+
+/** Instantiates the Nest modules of the roles; nothing is started by it. */
+async function compose(host: NodeHost, services: readonly RoleService[]): Promise<readonly Component[]> {
+  const instances = new Map<RoleName, HostedRole>();
+  const instance = (role: RoleName): HostedRole => {
+    const made = instances.get(role);
+    if (!made) throw new Error(`the role ${role} was asked for before it was made`);
+    return made;
+  };
+  const server = new InterBrokerServer({
+    ...host.config.interBrokerAddr,
+    services: [
+      { definition: RoleServiceDefinition },
+      ...services.flatMap((service) => service.served(() => instance(service.role))),
+    ],
+  });
+  const logger = new NestLogger(host.logger);
+  const app = await NestFactory.createMicroservice(rootModule(host, services), { strategy: server, logger, abortOnError: false });
+  for (const { role, token } of services) instances.set(role, app.get<HostedRole>(token, { strict: false }));
+  host.roles.push(...instances.values());
+
+  const components = [...instances.values()].map((role): Component => ({
+    name: role.role,
+    start: () => role.start(),
+    stop: (signal) => role.stop(signal),
+  }));
+  const listener: Component = {
+    name: 'inter-broker listener',
+    start: async () => {
+      await app.listen();
+      server.setServing(true);
+    },
+    stop: () => app.close(),
+  };
+  const isController = ({ name }: Component): boolean => name === 'controller';
+  const isFollower = (component: Component): boolean => !isController(component);
+  return [host.base, ...components.filter(isController), host.follower, ...components.filter(isFollower), listener];
+}
+
+function announceReady(host: Host): void {
+  const { config, version, logger, replica } = host;
+  announce(
+    {
+      version,
+      config,
+      clusterId: replica.image.clusterId,
+      ...(config.roles.includes('gateway') && { kafka: config.listenAddr }),
+      ...(config.roles.includes('admin') && { http: config.httpAddr }),
+      interBroker: config.interBrokerAddr,
+      readyAfterMs: performance.now(),
+    },
+    { format: config.logFormat, isTerminal: process.stdout.isTTY, logger, print: (text) => process.stdout.write(text) },
+  );
+}
+
+async function start(config: NodeConfig, services: readonly RoleService[]): Promise<void> {
+  const logger = createLogger({ level: config.logLevel, format: config.logFormat, nodeId: config.nodeId });
+  let node: RunningNode | undefined;
+  try {
+    const chosen = chosenServices(config, services);
+    const host = await NodeHost.open(config, logger, (error) => node?.fatal(error));
+    const components = await compose(host, chosen);
+    node = runNode({
+      components,
+      logger,
+      stopTimeoutMs: config.stopTimeoutMs,
+      failureContext: { config },
+      onReady: () => announceReady(host),
+    });
+  } catch (error) {
+    const { exitCode, message, remedy } = explainFailure(error, { config });
+    logger.fatal({ err: error, exitCode }, `${message}. ${remedy}`);
+    logger.flush();
+    process.exit(exitCode);
+  }
+}
+
+/**
+ * The main of every service: reads the command line and runs the roles that it asks for in this process, or prints what it
+ * asks for. `services` are those that this program has; a program with one role plays it without being told.
+ */
+export async function runRoles(services: readonly RoleService[]): Promise<void> {
+  const [only, ...others] = services;
+  const roles = only && others.length === 0 ? { STREAMLINE_ROLES: only.role } : {};
+  const outcome = await readCommandLine({ args: process.argv.slice(2), env: { ...roles, ...process.env }, version: VERSION });
+  if (outcome.kind === 'start') return start(outcome.config, services);
+  const stream = outcome.exitCode === ExitCode.OK ? process.stdout : process.stderr;
+  stream.write(outcome.text);
+  process.exitCode = outcome.exitCode;
+}

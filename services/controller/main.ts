@@ -1,0 +1,4 @@
+import { runRoles } from '@streamline/platform/host/run-roles';
+import { controllerService } from './controller.module';
+
+await runRoles([controllerService]);

@@ -1,0 +1,4 @@
+import { runRoles } from '@streamline/platform/host/run-roles';
+import { storageService } from './storage.module';
+
+await runRoles([storageService]);

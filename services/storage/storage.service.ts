@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import type { GroupConfig } from '@streamline/core/groups/group-config';
+import { DEFAULT_GROUP_CONFIG } from '@streamline/core/groups/group-config';
+import type { PartitionIndex } from '@streamline/core/types/ids';
+import type { NodeConfig } from '@streamline/platform/config/schema';
+import type { Host } from '@streamline/platform/host/host';
+import { HOST } from '@streamline/platform/host/host';
+import type { HostedRole } from '@streamline/platform/host/hosted-role';
+import { groupSource } from '@streamline/platform/observability/group-source';
+import { JournalMetrics, logSource } from '@streamline/platform/observability/storage-source';
+import { createGroupCoordinators } from '@streamline/runtime/groups/group-coordinators';
+import type { LogEngine } from '@streamline/runtime/log/log-engine';
+import type { OpenedLogEngine } from '@streamline/runtime/log/open-log-engine';
+import { DEFAULT_LOG_JOURNAL, openLogEngine } from '@streamline/runtime/log/open-log-engine';
+import type { LocalPartitions } from '@streamline/runtime/partitions/local-partitions';
+import type { GroupsHost, StorageRole } from '@streamline/runtime/partitions/storage-role';
+import { createStorageRole } from '@streamline/runtime/partitions/storage-role';
+import type { RoleStatus } from '@streamline/wire/contracts/generated/streamline/node/v1/role';
+import type { StoragePort } from '@streamline/wire/contracts/ports';
+
+/** Fetches beyond this many are answered with what there is instead of being kept waiting. */
+const WAITING_FETCHES_MAX = 10_000;
+const MS_PER_MINUTE = 60_000;
+
+function groupConfig(config: NodeConfig): GroupConfig {
+  return {
+    ...DEFAULT_GROUP_CONFIG,
+    initialRebalanceDelayMs: config.groupInitialRebalanceDelayMs,
+    minSessionTimeoutMs: config.groupMinSessionTimeoutMs,
+    maxSessionTimeoutMs: config.groupMaxSessionTimeoutMs,
+    maxSize: config.groupMaxSize,
+    offsetMetadataMaxBytes: config.offsetMetadataMaxBytes,
+    offsetsRetentionMs: config.offsetsRetentionMinutes * MS_PER_MINUTE,
+  };
+}
+
+/** Runs the storage role in this process: opens its logs, then registers the broker and serves. */
+@Injectable()
+export class StorageService implements HostedRole {
+  readonly role = 'storage';
+  private readonly journalMetrics = new JournalMetrics('storage');
+  private running: StorageRole | undefined;
+
+  constructor(@Inject(HOST) private readonly host: Host) {
+    host.metrics.add(this.journalMetrics);
+  }
+
+  /** Fails with a PortError until `start` has opened the logs. */
+  get port(): StoragePort {
+    return this.host.local.startedStorage;
+  }
+
+  async start(): Promise<void> {
+    const { host } = this;
+    const { engine, recovery } = await this.openEngine();
+    engine.onFatal((error) => host.fatal(error));
+    const role = createStorageRole({
+      ...host,
+      incarnationId: randomUUID(),
+      clusterId: host.directory.clusterId,
+      directoryId: host.directory.directoryId,
+      rack: host.config.rackId,
+      engine,
+      recovery,
+      metadata: host.replica,
+      createGroups: (partitions) => this.createGroups(partitions),
+      directory: host.directory.rolePath('storage'),
+      sessionTimeoutMs: host.config.sessionTimeoutMs,
+      producerIdExpirationMs: host.config.producerIdExpirationMs,
+      retentionCheckIntervalMs: host.config.logRetentionCheckIntervalMs,
+      fetchLimits: { maxBytes: host.config.fetchMaxBytes, maxWaiting: WAITING_FETCHES_MAX },
+      log: host.logOf('storage'),
+      onFatal: (error) => host.fatal(error),
+    });
+    this.running = role;
+    host.metrics.add(logSource(engine, host.replica));
+    host.metrics.add(groupSource(role.port.groups, (topic, partition) => this.endOffset(engine, topic, partition)));
+    role.start();
+    host.local.offerStorage(role.port);
+    await role.whenServing;
+    const { clusterId } = host.replica.image;
+    if (clusterId !== undefined) await host.directory.bindCluster(clusterId);
+  }
+
+  async stop(): Promise<void> {
+    await this.running?.stop(this.host.config.stopTimeoutMs);
+    this.host.local.offerStorage(undefined);
+    this.running = undefined;
+  }
+
+  status(): Promise<RoleStatus> {
+    if (this.running) return this.running.status();
+    const checks = [{ name: 'log-replayed', ok: false, reason: 'the logs are not open yet' }];
+    return Promise.resolve({ role: this.role, ready: false, checks });
+  }
+
+  private async openEngine(): Promise<OpenedLogEngine> {
+    const { host } = this;
+    const { config, disk, clock, random, bootId } = host;
+    const opened = await openLogEngine({
+      disk,
+      clock,
+      random,
+      bootId,
+      directory: host.directory.rolePath('storage'),
+      journal: {
+        ...DEFAULT_LOG_JOURNAL,
+        fileBytes: config.journalFileBytes,
+        fileCount: config.journalFiles,
+        onGroup: this.journalMetrics.onGroup,
+      },
+      limits: { tailCacheBytes: config.tailCacheBytes, spaceMarginBytes: config.diskFreeBytesMin },
+    });
+    const { partitions, durationMs, cleanStop, offline } = opened.recovery;
+    host.logOf('storage').debug({ partitions, durationMs, cleanStop, offline: offline.length }, 'logs are open');
+    for (const { key, reason } of offline) host.logOf('storage').error({ ...key, reason }, 'a partition cannot be served');
+    return opened;
+  }
+
+  private createGroups(partitions: LocalPartitions): GroupsHost {
+    const { nodeId, replica, clock, random, config } = this.host;
+    const port = createGroupCoordinators({
+      nodeId,
+      partitions,
+      metadata: replica,
+      clock,
+      random,
+      config: groupConfig(config),
+      logSink: this.host.logOf('storage'),
+      limits: { expirationCheckIntervalMs: config.offsetsRetentionCheckIntervalMs },
+    });
+    return {
+      port,
+      start: () => Promise.resolve(port.start()),
+      stop: () => Promise.resolve(port.stop()),
+    };
+  }
+
+  private endOffset(engine: LogEngine, topic: string, partition: number): number | undefined {
+    const topicId = this.host.replica.image.topicIdsByName.get(topic);
+    return topicId && engine.get({ topicId, partition: partition as PartitionIndex })?.stableEndOffset;
+  }
+}
