@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { defaultText } from './default-text';
 import { configurationPage, exitCodesPage } from './docs';
-import { ALL_SETTINGS, SETTINGS } from './schema';
+import { ALL_SETTINGS, type SettingName } from './schema';
 import { resolveConfig } from './resolve-config';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
 /** The tables of the clustering guide, word for word: name and default. */
-const GUIDE: readonly (readonly [keyof typeof SETTINGS, unknown])[] = [
+const GUIDE: readonly (readonly [SettingName, unknown])[] = [
   ['node_id', 1],
   ['advertised_addr', '127.0.0.1:9092'],
   ['inter_broker_addr', '0.0.0.0:9093'],
