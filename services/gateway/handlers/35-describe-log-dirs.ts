@@ -10,6 +10,8 @@ import { handler } from './handler';
 type DescribeLogDirsRequest = RequestOf<typeof describeLogDirs>;
 type DirectoryResponse = ResponseInput<typeof describeLogDirs>['results'][number];
 
+const FIRST_VERSION_WITH_TOP_LEVEL_ERROR = 3;
+
 const DEADLINE_MS = 10_000;
 
 /** Tells the directories of this broker and how large its partitions in them are. */
@@ -25,10 +27,15 @@ export const describeLogDirsHandler = handler({
     const results = answers.flatMap(({ logDirs }) => logDirs.map((directory) => respond(directory, context)));
     return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, results };
   },
-  failure(_request, error) {
-    return { throttleTimeMs: 0, errorCode: error.code, results: [] };
+  failure(_request, error, context) {
+    const results = context.apiVersion < FIRST_VERSION_WITH_TOP_LEVEL_ERROR ? [noDirectory(error.code)] : [];
+    return { throttleTimeMs: 0, errorCode: error.code, results };
   },
 });
+
+function noDirectory(errorCode: number): DirectoryResponse {
+  return { errorCode, logDir: '', topics: [] };
+}
 
 /** Topics that do not exist have nothing in any directory. */
 function wanted(request: DescribeLogDirsRequest, context: RequestContext): PartitionId[] {
