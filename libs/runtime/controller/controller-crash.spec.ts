@@ -38,6 +38,9 @@ class Story {
   ) {
     this.#kit = new ControllerKit(seed);
     this.#random = new SeededRandom(seed + 1_000_000);
+    this.#kit.medium.beforeFlush = async () => {
+      for (let n = this.#random.integer(0, 6); n > 0; n--) await this.#kit.disk.exists('/');
+    };
   }
 
   async run(): Promise<void> {

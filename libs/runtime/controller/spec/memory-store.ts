@@ -6,6 +6,8 @@ export class StoreMedium {
   flushed = new Map<string, Buffer>();
   unflushed: StoreBatch[] = [];
   open: MemoryStore | undefined;
+  /** What a flush waits for, so that other things happen meanwhile. */
+  beforeFlush: () => Promise<void> = () => Promise.resolve();
 
   /** The machine lost power: of what was not flushed, the first `kept` batches are still there. */
   crash(kept: number): void {
@@ -45,9 +47,11 @@ export class MemoryStore implements KeyValueStore {
   }
 
   async flush(): Promise<void> {
+    const batches = [...this.medium.unflushed];
+    await this.medium.beforeFlush();
     await this.#alive();
-    for (const batch of this.medium.unflushed) applyBatch(this.medium.flushed, batch);
-    this.medium.unflushed = [];
+    for (const batch of batches) applyBatch(this.medium.flushed, batch);
+    this.medium.unflushed = this.medium.unflushed.filter((batch) => !batches.includes(batch));
   }
 
   close(): Promise<void> {
