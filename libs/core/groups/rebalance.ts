@@ -66,7 +66,6 @@ export function rebalanceOrComplete(state: GroupState, turn: Turn, group: LiveGr
 /** Everyone has to join again; out of Empty the initial delay gives more members time to come. */
 export function startRebalance(state: GroupState, turn: Turn, group: LiveGroup): void {
   if (group.state === 'CompletingRebalance') failSyncs(state, turn, group, ErrorCode.REBALANCE_IN_PROGRESS);
-  group.pendingSyncs.clear();
   group.storing = false;
   state.deadlines.cancel(syncKey(group.groupId));
   const isInitial = group.state === 'Empty';

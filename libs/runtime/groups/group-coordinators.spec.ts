@@ -103,7 +103,7 @@ describe('the group coordinators of a node', () => {
 
   it('say 15 without an offsets topic, 16 where this node does not lead, 14 while it is about to', async () => {
     const bench = new GroupHostBench();
-    bench.groups.start();
+    await bench.groups.start();
     expect((await bench.groups.joinGroup(joinRequest('g', 'c'))).errorCode).toBe(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS);
     bench.replica.become([topicImage(OFFSETS_TOPIC, OFFSETS_TOPIC_ID, 1, 'nobody')]);
     expect((await bench.groups.joinGroup(joinRequest('g', 'c'))).errorCode).toBe(ErrorCode.NOT_COORDINATOR);
@@ -120,7 +120,7 @@ describe('the group coordinators of a node', () => {
     await writer.commit('g', 5);
     bench.partitions.crash();
     bench.partitions.readFailures = 1;
-    bench.groups.start();
+    await bench.groups.start();
     bench.partitions.lead(PARTITION);
     await settle();
     const member = { groupId: 'g', generationId: 1, memberId: 'm' };
@@ -195,9 +195,32 @@ describe('the group coordinators of a node', () => {
     await bench.until(() => bench.groups.status().ready);
     expect((await bench.commit('h', 2)).errorCodes).toEqual([0]);
     const parked = watch(bench.groups.joinGroup(joinRequest('g', 'c')));
-    bench.groups.stop();
+    await bench.groups.stop();
     expect((await parked.promise).errorCode).toBe(ErrorCode.NOT_COORDINATOR);
     expect(bench.clock.nextTimerInMs).toBeUndefined();
+  });
+
+  it('let what is on its way to the log be answered when they stop, but not for ever', async () => {
+    const bench = await new GroupHostBench().start();
+    bench.partitions.autoCommit = false;
+    const commit = watch(bench.commit('g', 1));
+    const stopped = watch(bench.groups.stop().then(() => true));
+    await settle();
+    expect((await bench.commit('g', 2)).errorCodes).toEqual([ErrorCode.NOT_COORDINATOR]);
+    bench.partitions.commit();
+    expect((await commit.promise).errorCodes).toEqual([0]);
+    bench.clock.advance(5);
+    await bench.until(() => stopped.value === true);
+    const stuck = await new GroupHostBench().start();
+    stuck.partitions.autoCommit = false;
+    const lost = watch(stuck.commit('g', 1));
+    const end = watch(stuck.groups.stop().then(() => true));
+    for (let step = 0; step < 300 && end.value === undefined; step += 1) {
+      stuck.clock.advance(5);
+      await turnOfTheLoop();
+    }
+    expect(end.value).toBe(true);
+    expect((await lost.promise).errorCodes).toEqual([ErrorCode.NOT_COORDINATOR]);
   });
 
   it('serve nothing before what they read is committed', async () => {
@@ -206,7 +229,7 @@ describe('the group coordinators of a node', () => {
     bench.partitions.autoCommit = false;
     void writer.commit('g', 5);
     await settle();
-    bench.groups.start();
+    await bench.groups.start();
     await settle();
     expect(await bench.committed('g')).toBe(-14_000);
     bench.partitions.commit();
@@ -256,15 +279,15 @@ describe('the group coordinators of a node', () => {
   });
 
   it('forget the offsets of a topic that is deleted, also one that goes while they load', async () => {
-    const topicId = 'T'.repeat(22) as TopicId;
+    const topicId = `${'T'.repeat(21)}A` as TopicId;
     const offsets = topicImage(OFFSETS_TOPIC, OFFSETS_TOPIC_ID, 1);
     const bench = new GroupHostBench();
     bench.replica.become([offsets, topicImage('t', topicId, 1)]);
     await bench.start();
-    bench.replica.become([offsets, topicImage('t', topicId, 1), topicImage('u', 'U'.repeat(22) as TopicId, 1)]);
+    bench.replica.become([offsets, topicImage('t', topicId, 1), topicImage('u', `${'U'.repeat(21)}A` as TopicId, 1)]);
     await bench.commit('g', 1, { topicId });
     await bench.commit('g', 1, { topic: 'u' });
-    bench.replica.become([offsets, topicImage('u', 'U'.repeat(22) as TopicId, 1)]);
+    bench.replica.become([offsets, topicImage('u', `${'U'.repeat(21)}A` as TopicId, 1)]);
     expect(await bench.committed('g', 't')).toBe(-1);
     bench.partitions.resign(PARTITION);
     bench.partitions.readFailures = 1;

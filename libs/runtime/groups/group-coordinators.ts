@@ -70,15 +70,19 @@ export interface CommittedOffsetOfGroup {
 }
 
 export interface GroupCoordinators extends GroupPort {
+  /** The same, as the port that it is. */
+  readonly port: GroupPort;
   /** Follows leadership and metadata from now on. */
-  start(): void;
-  /** Answers everyone who waits with NOT_COORDINATOR and stops. */
-  stop(): void;
+  start(): Promise<void>;
+  /** Takes nothing more, lets what is on its way to the log be answered, and tells everyone else NOT_COORDINATOR. */
+  stop(): Promise<void>;
   status(): GroupHostStatus;
   metrics(): GroupMetrics;
   /** What all groups here have committed, for `streamline_group_lag`; looks at the state as it is walked. */
   committedOffsets(): IterableIterator<CommittedOffsetOfGroup>;
 }
+
+const STOP_STEP_MS = 5;
 
 /** The group coordinators of this node: one shard for each partition of __consumer_offsets that it leads. */
 export function createGroupCoordinators(deps: GroupCoordinatorDeps): GroupCoordinators {
@@ -93,6 +97,7 @@ class NodeGroupCoordinators implements GroupCoordinators {
   readonly #runLoad: RunLimited;
   readonly #removals: TopicRemovals;
   readonly #stops: Cancel[] = [];
+  #isStopping = false;
 
   constructor(private readonly deps: GroupCoordinatorDeps) {
     this.#limits = { ...DEFAULT_GROUP_HOST_LIMITS, ...deps.limits };
@@ -101,7 +106,11 @@ class NodeGroupCoordinators implements GroupCoordinators {
     this.#removals = new TopicRemovals(deps.metadata.image);
   }
 
-  start(): void {
+  get port(): GroupPort {
+    return this;
+  }
+
+  start(): Promise<void> {
     const { metadata, partitions } = this.deps;
     this.#stops.push(
       metadata.subscribe((change, image) => {
@@ -119,12 +128,28 @@ class NodeGroupCoordinators implements GroupCoordinators {
     this.#every(this.#limits.rewriteCheckIntervalMs, (host) => {
       host.checkLogSize();
     });
+    return Promise.resolve();
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
     for (const stop of this.#stops.splice(0)) stop();
+    const { clock } = this.deps;
+    const untilMs = clock.monotonicMs() + this.#limits.stopDrainMs;
+    while (this.#waiting() > 0 && clock.monotonicMs() < untilMs) {
+      await new Promise<void>((resolve) => {
+        clock.schedule(STOP_STEP_MS, resolve);
+      });
+    }
     for (const host of this.#shards.values()) host.stop();
     this.#shards.clear();
+  }
+
+  #waiting(): number {
+    let waiting = 0;
+    for (const { log } of this.#active()) waiting += log.waiting;
+    return waiting;
   }
 
   joinGroup: GroupPort['joinGroup'] = (request) => {
@@ -264,6 +289,7 @@ class NodeGroupCoordinators implements GroupCoordinators {
 
   /** The shard that coordinates a group, or the error code that says why there is none here now. */
   #locate(groupId: string): GroupShard | number {
+    if (this.#isStopping) return ErrorCode.NOT_COORDINATOR;
     const { metadata, nodeId } = this.deps;
     const { image } = metadata;
     const topicId = image.topicIdsByName.get(OFFSETS_TOPIC);

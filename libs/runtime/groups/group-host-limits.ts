@@ -2,6 +2,8 @@
 export interface GroupHostLimits {
   /** offsets.commit.timeout.ms: an answer that waits longer for its records is an error. */
   readonly commitTimeoutMs: number;
+  /** A stop waits at most this long for what is on its way to the log. */
+  readonly stopDrainMs: number;
   /** offsets.retention.check.interval.ms */
   readonly expirationCheckIntervalMs: number;
   /** Calls of one shard that may wait for their records at a time. */
@@ -29,6 +31,7 @@ export interface GroupHostLimits {
 
 export const DEFAULT_GROUP_HOST_LIMITS: GroupHostLimits = {
   commitTimeoutMs: 5_000,
+  stopDrainMs: 1_000,
   expirationCheckIntervalMs: 600_000,
   maxWaiting: 10_000,
   maxBatchBytes: 1_048_576,

@@ -2,6 +2,7 @@ import type { GroupRecord } from '@streamline/core/groups/group-record';
 import type { Offset } from '@streamline/core/types/ids';
 import { batchesIn } from '@streamline/wire/records/batch-iterator';
 import { isControl, isTransactional, readBatchHeader } from '@streamline/wire/records/batch-header';
+import { RecordFormatError } from '@streamline/wire/records/record-format-error';
 import { recordsOf } from '@streamline/wire/records/record-view';
 import type { PartitionKey } from '../log/log-engine';
 import type { LocalPartitions } from '../partitions/local-partitions';
@@ -46,7 +47,9 @@ export async function loadShard(source: LoadSource): Promise<Loaded | undefined>
     if (result.bytes === 0) break;
     bytes += result.bytes;
     for (const chunk of result.chunks) {
+      let read = 0;
       for (const batch of batchesIn(chunk)) {
+        read += batch.byteLength;
         const header = readBatchHeader(batch);
         if (isControl(header.attributes) || isTransactional(header.attributes)) {
           throw new GroupRecordError(
@@ -59,6 +62,7 @@ export async function loadShard(source: LoadSource): Promise<Loaded | undefined>
         }
         next = (header.baseOffset + header.lastOffsetDelta + 1) as Offset;
       }
+      if (read !== chunk.byteLength) throw new RecordFormatError(`the chunk before offset ${next} ends within a batch`, 'size');
     }
     await source.pause();
   }

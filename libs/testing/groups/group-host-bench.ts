@@ -12,7 +12,7 @@ import { OFFSETS_TOPIC } from '@streamline/runtime/groups/offsets-topic';
 import { MemoryPartitions } from './memory-partitions';
 
 export const NODE = 1 as NodeId;
-export const OFFSETS_TOPIC_ID = 'O'.repeat(22) as TopicId;
+export const OFFSETS_TOPIC_ID = `${'O'.repeat(21)}A` as TopicId;
 
 /** A topic of the metadata, all of whose partitions the node leads (or nobody does). */
 export function topicImage(name: string, id: TopicId, partitionCount: number, leader: NodeId | 'nobody' = NODE): TopicImage {
@@ -114,7 +114,7 @@ export class GroupHostBench {
 
   /** Leads all partitions and waits until they are loaded. */
   async start(): Promise<this> {
-    this.groups.start();
+    await this.groups.start();
     for (const index of this.partitions.partitions.keys()) this.partitions.lead(index);
     await this.until(() => this.groups.status().ready);
     return this;

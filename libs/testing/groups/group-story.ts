@@ -263,7 +263,7 @@ function at(words: Words, position: number): string {
 }
 
 function topicId(letter: string | undefined): TopicId {
-  return (letter ?? 'A').repeat(22) as TopicId;
+  return `${(letter ?? 'A').repeat(21)}A` as TopicId;
 }
 
 function describeJoin(answer: JoinAnswer): string {
