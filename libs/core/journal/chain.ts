@@ -137,14 +137,15 @@ export class Chain {
       };
     }
     const isEmpty = this.groupsInFile === 0;
+    const cleanStop = !isEmpty && this.lastKind === GroupKind.End;
     const copyIsDue = isEmpty && this.file !== undefined && this.file.startPosition < this.position;
     return {
       position: this.position,
       nextOffset: isEmpty ? blockBytes : this.nextOffset,
       headerInDoubt: isEmpty && !this.announced,
       recordsInDoubt: copyIsDue || (!isEmpty && this.lastKind !== undefined && isData(this.lastKind)),
-      cleanStop: !isEmpty && this.lastKind === GroupKind.End,
-      tornBytes: this.invalidAt === undefined ? 0 : this.claimedBytes,
+      cleanStop,
+      tornBytes: cleanStop || this.invalidAt === undefined ? 0 : this.claimedBytes,
       unreadableMarks: this.unreadableMarks,
     };
   }

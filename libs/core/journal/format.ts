@@ -14,8 +14,8 @@ export const RECORD_HEADER_BYTES = 8;
 export const SALT_BYTES = 16;
 /** The most that an owner may put into the header of each file (J-6). */
 export const HEADER_PAYLOAD_BYTES_MAX = BLOCK_BYTES - 128;
-/** Blocks at the end of each file that no records are written to: a seal, an end mark, a release note, the continuation mark. */
-export const RESERVED_TAIL_BYTES = 4 * BLOCK_BYTES;
+/** Blocks at the end of each file that no records are written to: a seal, an end mark, the mark of its opening, a release note, the continuation mark. */
+export const RESERVED_TAIL_BYTES = 5 * BLOCK_BYTES;
 
 const MAGIC = Buffer.from('STRMJRNL', 'latin1');
 const HEADER_PAYLOAD_OFFSET = 128;
@@ -59,6 +59,8 @@ export enum GroupKind {
   Note = 5,
   /** The last group of a file: the payload names the sequence of the file that goes on, whose header is durable. */
   Continued = 6,
+  /** No records: the journal was opened after a clean stop. */
+  Opened = 7,
 }
 
 export interface GroupHeader {

@@ -18,7 +18,7 @@ export interface JournalOptions {
   readonly random: Random;
   /** The journal's own directory (J-1); made where there is none, in a directory that exists. */
   readonly directory: string;
-  /** Size of each file of the ring, a multiple of 4 KiB, at least two groups and 12 KiB. */
+  /** Size of each file of the ring, a multiple of 4 KiB, at least two groups and 24 KiB. */
   readonly fileBytes: number;
   /** Files in the ring, at least 2; made one at a time as they are needed (J-7). */
   readonly fileCount: number;

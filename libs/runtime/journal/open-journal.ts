@@ -38,7 +38,7 @@ async function makeJournal(options: JournalOptions, slots: SlotFiles): Promise<O
   ring.begin(0, header.sequence, 0, 0, options.fileBytes);
   const file = await options.disk.openDurable(slotPath(options.directory, 0));
   const writer = new GroupWriter(file, 0, header, format.BLOCK_BYTES);
-  const journal = new RingJournal(options, ring, slots, new Map([[0, file]]), { writer, position: 0, redo: 0, durableRedo: 0, isMarkedClean: false });
+  const journal = new RingJournal(options, ring, slots, new Map([[0, file]]), { writer, position: 0, redo: 0, durableRedo: 0 });
   const start = 0 as JournalPosition;
   return {
     journal,
@@ -70,6 +70,7 @@ async function recoverJournal(
   if (options.firstPass !== undefined) await scan.read(known.redo, known.newestIsEmpty, replayFrom, options.firstPass);
   const found = await scan.read(known.redo, known.newestIsEmpty, replayFrom, onRecord);
   const journal = await goOn(options, slots, files, newest, found, known.redo);
+  if (found.cleanStop) await journal.markOpened();
   const lastGroup = found.recordsInDoubt ? found.lastGroup : undefined;
   if (lastGroup !== undefined) {
     await journal.rewriteLast(lastGroup.header.startPosition, await scan.payloadOf(lastGroup), lastGroup.header.recordCount);
@@ -136,7 +137,7 @@ async function goOn(
     writer = new GroupWriter(await open(file.slot), file.slot, file.header, isNewest ? found.nextOffset : found.previousOffset);
   }
   if (writer === undefined) throw new Error('a journal with files has a newest one');
-  const start = { position: found.position, redo: found.redo, durableRedo, isMarkedClean: found.cleanStop };
+  const start = { position: found.position, redo: found.redo, durableRedo };
   if (!found.headerInDoubt || previous === undefined) return new RingJournal(options, ring, slots, handles, { writer, ...start });
   const journal = new RingJournal(options, ring, slots, handles, { writer: previous, ...start });
   await journal.begin(writer.slot, writer.header.startPosition);

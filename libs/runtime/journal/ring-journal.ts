@@ -17,8 +17,8 @@ import type { SlotFiles } from './slot-files';
 const SEAL_DELAY_MS = 100;
 const MAKE_RETRY_MS = 1000;
 /** Blocks that have to stay free at the end of a file after each mark, for those that may follow it (RESERVED_TAIL_BYTES). */
-const KEPT_AFTER_SEAL = 3;
-const KEPT_AFTER_END = 2;
+const KEPT_AFTER_SEAL = 4;
+const KEPT_AFTER_END = 3;
 const NO_RECORDS: TakenRecords = { parts: [], bytes: 0, count: 0 };
 
 /** Where a journal goes on, as opening found it. */
@@ -28,7 +28,6 @@ export interface JournalStart {
   readonly redo: number;
   /** The part of `redo` that is surely on the disk. */
   readonly durableRedo: number;
-  readonly isMarkedClean: boolean;
 }
 
 /** What the single writer does next. */
@@ -52,8 +51,6 @@ export class RingJournal implements Journal {
   private isMaking = false;
   private isSealDue = false;
   private isClosing = false;
-  /** The last group is an end mark: a life that wrote nothing needs no other one. */
-  private isMarkedClean: boolean;
   private isEnded = false;
   private cancelSeal: Cancel | undefined;
   private cancelMake: Cancel | undefined;
@@ -80,7 +77,6 @@ export class RingJournal implements Journal {
     this.durable = start.position;
     this.redo = start.redo;
     this.durableRedo = start.durableRedo;
-    this.isMarkedClean = start.isMarkedClean;
   }
 
   append(type: number, chunks: readonly Uint8Array[]): JournalPosition {
@@ -165,6 +161,11 @@ export class RingJournal implements Journal {
     if (this.failure !== undefined) throw this.failure;
   }
 
+  /** After an end mark: whatever happens now, the last stop was not this clean one. */
+  async markOpened(): Promise<void> {
+    await this.writer.write(GroupKind.Opened, this.durable, this.redo, NO_RECORDS);
+  }
+
   /** Writes the last group again: it is readable, but may not be on the disk (kill before the end of the write, EIO). */
   async rewriteLast(startPosition: number, payload: Buffer, recordCount: number): Promise<boolean> {
     if (payload.length > this.writer.roomBytes(0)) {
@@ -235,7 +236,6 @@ export class RingJournal implements Journal {
   }
 
   private async perform(action: Action): Promise<void> {
-    if (action !== 'end') this.isMarkedClean = false;
     switch (action) {
       case 'data':
         return this.writeData();
@@ -248,7 +248,7 @@ export class RingJournal implements Journal {
         return this.writeMark(GroupKind.Seal);
       case 'end':
         // Without room for the mark the next start takes this one for a crash, and merely looks closer.
-        if (!this.isMarkedClean && this.writer.hasBlock(KEPT_AFTER_END)) await this.writeMark(GroupKind.End);
+        if (this.writer.hasBlock(KEPT_AFTER_END)) await this.writeMark(GroupKind.End);
         this.isEnded = true;
         return undefined;
     }

@@ -176,6 +176,11 @@ export class MemoryDisk implements Disk {
     return this.queue.hasStopped;
   }
 
+  /** Some operations have not ended yet. */
+  get isBusy(): boolean {
+    return this.queue.length > 0;
+  }
+
   get operationsCompleted(): number {
     return this.queue.completed;
   }

@@ -15,6 +15,8 @@ export type FileChange =
 
 interface PendingChange {
   readonly change: FileChange;
+  /** By which a sync knows it; shared by the pieces of a change of which a part is durable. */
+  readonly token: object;
   /** A sync failed while it was dirty: it is readable, but no later sync writes it (as Linux does; S-9). */
   isAbandoned: boolean;
 }
@@ -55,27 +57,24 @@ export class MemoryFile {
   /** Visible at once, durable after a `sync` that began later. */
   change(change: FileChange): void {
     this.cached.apply(change);
-    this.pending.push({ change, isAbandoned: false });
+    this.pending.push({ change, token: {}, isAbandoned: false });
   }
 
   /** What a sync that is submitted now will cover. */
   mark(): readonly object[] {
-    return [...this.pending];
+    return this.pending.map((entry) => entry.token);
   }
 
-  /** What was abandoned before and is written over now goes with the old bytes: it could only reappear out of order. */
+  /** What is older and written over is gone with it: it could only reappear out of order. */
   sync(mark: readonly object[]): void {
     const covered = new Set(mark);
-    const left: PendingChange[] = [];
+    let left: PendingChange[] = [];
     for (const entry of this.pending) {
-      if (!covered.has(entry) || entry.isAbandoned) {
+      if (covered.has(entry.token) && !entry.isAbandoned) {
+        this.durable.apply(entry.change);
+        left = left.flatMap((older) => without(older, entry.change));
+      } else {
         left.push(entry);
-        continue;
-      }
-      this.durable.apply(entry.change);
-      for (let i = left.length - 1; i >= 0; i -= 1) {
-        const older = left[i];
-        if (older !== undefined && older.isAbandoned && overlap(older.change, entry.change)) left.splice(i, 1);
       }
     }
     this.pending = left;
@@ -83,7 +82,7 @@ export class MemoryFile {
 
   failSync(mark: readonly object[]): void {
     const covered = new Set(mark);
-    for (const entry of this.pending) if (covered.has(entry)) entry.isAbandoned = true;
+    for (const entry of this.pending) if (covered.has(entry.token)) entry.isAbandoned = true;
   }
 
   flipBit(offset: number, bit: number): void {
@@ -103,7 +102,7 @@ export class MemoryFile {
   /** The machine died: each change since the last sync is there, or not, or in part; later ones may be there without earlier ones. */
   afterPowerLoss({ random, counters, sectorsAreAtomic }: PowerLoss): MemoryFile {
     if (this.pending.length === 0) return new MemoryFile(this.durable.bytes());
-    const fate = random.pick(['lost', 'kept', 'prefix', 'torn', 'torn', 'torn'] as const);
+    const fate = sectorsAreAtomic ? random.pick(['lost', 'kept', 'prefix', 'torn', 'torn', 'torn'] as const) : 'torn';
     const sectorBytes = random.pick([512, 4096]);
     const keptFirst = random.integer(0, this.pending.length);
     const sequence = this.durable.copy();
@@ -121,7 +120,7 @@ export class MemoryFile {
           const isKept = random.chance(keptShare);
           sectors += 1;
           kept += isKept ? 1 : 0;
-          if (!isKept && !sectorsAreAtomic && random.chance(0.2)) return 'garbage';
+          if (!isKept && !sectorsAreAtomic && random.chance(0.5)) return 'garbage';
           return isKept;
         });
         if (kept === 0) counters.lostWrites += 1;
@@ -135,16 +134,24 @@ export class MemoryFile {
   }
 }
 
-function overlap(a: FileChange, b: FileChange): boolean {
-  return end(a) > start(b) && end(b) > start(a);
-}
-
-function start(change: FileChange): number {
-  return change.kind === 'truncate' ? change.size : change.position;
-}
-
-function end(change: FileChange): number {
-  return change.kind === 'truncate' ? Infinity : change.position + change.bytes.length;
+/** What is left of an older change when a newer one is durable. */
+function without(older: PendingChange, newer: FileChange): PendingChange[] {
+  const { change } = older;
+  if (change.kind === 'truncate' || newer.kind === 'truncate') return newer.kind === 'truncate' ? [] : [older];
+  const end = change.position + change.bytes.length;
+  const newerEnd = newer.position + newer.bytes.length;
+  if (newer.position >= end || newerEnd <= change.position) return [older];
+  const pieces: PendingChange[] = [];
+  if (change.position < newer.position) {
+    pieces.push({ ...older, change: { ...change, bytes: change.bytes.subarray(0, newer.position - change.position) } });
+  }
+  if (newerEnd < end) {
+    pieces.push({
+      ...older,
+      change: { kind: 'write', position: newerEnd, bytes: change.bytes.subarray(newerEnd - change.position) },
+    });
+  }
+  return pieces;
 }
 
 /** Bytes that grow as they are written to. */

@@ -19,6 +19,10 @@ export class OperationQueue {
 
   constructor(private readonly random: SeededRandom) {}
 
+  get length(): number {
+    return this.queued.length;
+  }
+
   get hasStopped(): boolean {
     return this.isStopped;
   }

@@ -19,7 +19,8 @@ export class SeededRandom implements Random {
 
   bytes(length: number): Buffer {
     const bytes = Buffer.alloc(length);
-    for (let i = 0; i < length; i += 1) bytes[i] = this.uint32() >>> 24;
+    for (let at = 0; at + 4 <= length; at += 4) bytes.writeUInt32LE(this.uint32(), at);
+    for (let at = length - (length % 4); at < length; at += 1) bytes[at] = this.uint32() >>> 24;
     return bytes;
   }
 
