@@ -113,7 +113,7 @@ export class MetadataFollower {
     if (known !== undefined) return known;
     const key: PartitionKey = { topicId: topic.id, partition: image.partition };
     try {
-      const opened = this.engine.get(key) ?? this.engine.open(key, settings.log);
+      const opened = this.engine.open(key, settings.log);
       const hosted = new HostedPartition(this.nodeId, topic.name, opened, image, settings);
       if (!sameLogConfig(opened.config, settings.log)) opened.configure(settings.log);
       this.table.set(hosted);

@@ -163,6 +163,11 @@ export class MemoryLogEngine implements LogEngine {
   private fatalListener: (error: Error) => void = () => undefined;
 
   open(key: PartitionKey, config: LogConfig): MemoryLog {
+    const known = this.get(key);
+    if (known !== undefined) {
+      known.configure(config);
+      return known;
+    }
     const log = new MemoryLog(key, config);
     this.logs.set(textOf(key), log);
     return log;
