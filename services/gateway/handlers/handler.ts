@@ -83,9 +83,8 @@ function readBody<Request extends Fields, Response extends Fields>(
   version: number,
 ): ReadOf<Request> {
   try {
-    const request = api.request.read(version, reader);
-    reader.expectEnd();
-    return request;
+    // Bytes after the body are left alone, as Kafka does: librdkafka leaves three behind a Metadata request for all topics.
+    return api.request.read(version, reader);
   } catch (error) {
     if (error instanceof WireError) throw new ConnectionEnd('violation', `malformed request: ${error.message}`);
     throw error;
