@@ -70,7 +70,10 @@ export function fetchOffsets(state: GroupState, command: FetchOffsetsCommand): F
   const offsets: FetchedOffset[] = [];
   if (command.allTopics) {
     for (const [topic, partitions] of entry?.offsets ?? []) {
-      for (const [partition, committed] of partitions) offsets.push(fetched(topic, committed.topicId, partition, committed));
+      for (const [partition, committed] of partitions) {
+        const topicId = committed.topicId === ZERO_TOPIC_ID ? '' : committed.topicId;
+        offsets.push(fetched(topic, topicId, partition, committed));
+      }
     }
     return { errorCode: ErrorCode.NONE, offsets };
   }

@@ -41,6 +41,8 @@ export interface GroupShardDeps {
   readonly limits: GroupHostLimits;
   readonly counters: GroupCounters;
   readonly defer: (task: () => void) => void;
+  /** Told of failures that nobody expects. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** Called once with the answer. */

@@ -49,7 +49,10 @@ export class ShardHost {
     readonly key: PartitionKey,
     readonly leaderEpoch: LeaderEpoch,
   ) {
-    this.#shard = new GroupShard({ ...deps, key, leaderEpoch });
+    const onError = (error: unknown): void => {
+      deps.logSink.error({ err: error, partition: key.partition }, 'the log of this group partition failed');
+    };
+    this.#shard = new GroupShard({ ...deps, key, leaderEpoch, onError });
   }
 
   get state(): ShardState {

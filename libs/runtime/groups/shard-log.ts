@@ -19,6 +19,8 @@ export interface ShardLogDeps {
   readonly defer: (task: () => void) => void;
   /** Takes records back that were replayed but that the log refused. */
   readonly undo: (inverse: readonly GroupRecord[]) => void;
+  /** Told of failures that are none of the log's own refusals. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** Called once: 0 when durable (committed), else the error code that its callers are told. */
@@ -143,11 +145,22 @@ export class ShardLog {
   #append(writes: readonly Write[], done: (errorCode: number) => void): number {
     const timestamp = this.deps.clock.wallMs();
     const bytes = buildBatch({ records: writes.map(({ encoded }) => encoded), timestamp });
-    const outcome = this.deps.partitions.appendLocal(this.deps.key, this.deps.leaderEpoch, bytes, done);
-    if (!outcome.ok) return outcome.errorCode;
+    const errorCode = this.#tryAppend(bytes, done);
+    if (errorCode !== ErrorCode.NONE) return errorCode;
     this.#appendedBytes += bytes.byteLength;
     this.#appendedRecords += writes.length;
     return ErrorCode.NONE;
+  }
+
+  #tryAppend(batch: Buffer, done: (errorCode: number) => void): number {
+    const { partitions, key, leaderEpoch, onError } = this.deps;
+    try {
+      const outcome = partitions.appendLocal(key, leaderEpoch, batch, done);
+      return outcome.ok ? ErrorCode.NONE : outcome.errorCode;
+    } catch (error) {
+      onError(error);
+      return ErrorCode.KAFKA_STORAGE_ERROR;
+    }
   }
 
   /** The log took the first `written` records of the batch and no more: the rest is taken back, and what was gathered since. */
