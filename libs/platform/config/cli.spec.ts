@@ -48,7 +48,9 @@ describe('the command line', () => {
   });
 
   it('takes negative numbers', async () => {
-    expect(await run(['--log-retention-bytes', '-1'])).toMatchObject({ config: { logRetentionBytes: -1 } });
+    expect(await run(['--log-retention-bytes', '-1', '--node-id', '2'])).toMatchObject({
+      config: { logRetentionBytes: -1, nodeId: 2 },
+    });
   });
 
   it('reports every problem at once, with value, origin and what would be right', async () => {

@@ -76,7 +76,6 @@ export const CROSS_RULES: readonly CrossRule[] = [
     c.groupMinSessionTimeoutMs,
     c.groupMaxSessionTimeoutMs,
   ]),
-  atMost('message_max_bytes', 'socket_request_max_bytes', (c) => [c.messageMaxBytes, c.socketRequestMaxBytes]),
   atMost('socket_request_max_bytes', 'max_in_flight_bytes', (c) => [c.socketRequestMaxBytes, c.maxInFlightBytes]),
   reachable('advertised_addr', (c) => c.advertisedAddr),
   reachable('advertised_inter_broker_addr', (c) => c.advertisedInterBrokerAddr, 'advertised_addr'),

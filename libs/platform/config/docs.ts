@@ -17,7 +17,7 @@ function settingRow(setting: AnySetting): string {
     `Takes ${setting.kind.expected}.`,
     setting.scope === 'cluster' ? 'For the whole cluster: set when it is formed.' : '',
     setting.notInFile === true ? 'Not in a file.' : '',
-    setting.notYet === undefined ? '' : `**Not built yet**: any other value than the default is refused.`,
+    setting.notYet === undefined ? '' : `**Other values are refused for now**: ${setting.notYet}`,
   ];
   const text = remarks.filter((remark) => remark !== '').join(' ');
   return `| ${names} | ${shownDefault === '' ? '—' : `\`${cell(shownDefault)}\``} | ${cell(text)} |`;

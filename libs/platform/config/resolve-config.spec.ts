@@ -31,13 +31,13 @@ function messages(problems: readonly ConfigProblem[]): string[] {
 
 describe('the effective configuration', () => {
   it('takes flag over environment over file over default', async () => {
-    const path = file('a.toml', 'node_id = 2\nnum_partitions = 5\nlog_level = "warn"\n');
-    const env = { STREAMLINE_NUM_PARTITIONS: '6', STREAMLINE_LOG_LEVEL: 'error', STREAMLINE_CONFIG: path };
+    const path = file('a.toml', 'node_id = 2\nmax_connections = 5\nlog_level = "warn"\n');
+    const env = { STREAMLINE_MAX_CONNECTIONS: '6', STREAMLINE_LOG_LEVEL: 'error', STREAMLINE_CONFIG: path };
     const { config, origins, problems } = await load(['--log-level', 'debug'], env);
     expect(problems).toEqual([]);
-    expect([config.nodeId, config.numPartitions, config.logLevel, config.profile]).toEqual([2, 6, 'debug', 'production']);
+    expect([config.nodeId, config.maxConnections, config.logLevel, config.profile]).toEqual([2, 6, 'debug', 'production']);
     expect(origins.get('node_id')).toEqual({ kind: 'file', path, key: 'node_id' });
-    expect(origins.get('num_partitions')).toEqual({ kind: 'env', name: 'STREAMLINE_NUM_PARTITIONS' });
+    expect(origins.get('max_connections')).toEqual({ kind: 'env', name: 'STREAMLINE_MAX_CONNECTIONS' });
     expect(origins.get('log_level')).toEqual({ kind: 'flag', flag: '--log-level' });
     expect(origins.get('profile')).toEqual({ kind: 'default' });
   });
@@ -91,8 +91,11 @@ describe('the effective configuration', () => {
 
   it('hands every broker setting to the roles as it was given', async () => {
     const numbers = ALL_SETTINGS.filter(
-      ({ section, kind, defaultDoc }) =>
-        ['Storage', 'Topics', 'Groups', 'Limits'].includes(section) && /^\d+$/.test(kind.format(10)) && defaultDoc === undefined,
+      ({ section, kind, defaultDoc, notYet }) =>
+        notYet === undefined &&
+        ['Storage', 'Topics', 'Groups', 'Limits'].includes(section) &&
+        /^\d+$/.test(kind.format(10)) &&
+        defaultDoc === undefined,
     );
     const { config: defaults } = resolveConfig([]);
     for (const setting of numbers) {
@@ -103,13 +106,13 @@ describe('the effective configuration', () => {
       expect(problems, setting.name).toEqual([]);
       expect(config[setting.key], setting.name).toBe(other);
     }
-    const { config } = await load(['--durability', 'page-cache', '--journal-dir=/j', '--auto-create-topics-enable=false']);
-    expect([config.durability, config.journalDir, config.autoCreateTopicsEnable]).toEqual(['page-cache', '/j', false]);
+    const { config } = await load(['--durability', 'page-cache', '--auto-create-topics-enable=false']);
+    expect([config.durability, config.autoCreateTopicsEnable]).toEqual(['page-cache', false]);
   });
 
   it('prints itself as a file that says the same', async () => {
     const printed = await readCommandLine({
-      args: ['config', '--node-id', '7', '--log-retention-ms', '-1'],
+      args: ['config', '--node-id', '7', '--group-max-size', '9'],
       env: {},
       version: '0',
     });
@@ -119,11 +122,11 @@ describe('the effective configuration', () => {
     expect(text).toMatch(/^profile = "production" +# default$/m);
     const again = await load(['--config', file('printed.toml', text)]);
     expect(again.problems).toEqual([]);
-    expect({ ...again.config, config: undefined }).toEqual((await load(['--node-id', '7', '--log-retention-ms', '-1'])).config);
+    expect({ ...again.config, config: undefined }).toEqual((await load(['--node-id', '7', '--group-max-size', '9'])).config);
   });
 
   it('takes whatever its own kinds can write', () => {
-    const numeric: readonly SettingName[] = ['node_id', 'num_partitions', 'stop_timeout_ms', 'max_connections'];
+    const numeric: readonly SettingName[] = ['node_id', 'stop_timeout_ms', 'max_connections'];
     fc.assert(
       fc.property(fc.constantFrom(...numeric), fc.integer({ min: 100, max: 10_000 }), (name, value) => {
         const setting = ALL_SETTINGS.find((one) => one.name === name);
@@ -153,8 +156,8 @@ describe('the rules between settings', () => {
       'group_min_session_timeout_ms: must not be greater than group_max_session_timeout_ms, which is 9',
     ],
     [
-      ['--message-max-bytes=104857601'],
-      'message_max_bytes: must not be greater than socket_request_max_bytes, which is 104857600',
+      ['--socket-request-max-bytes=536870913'],
+      'socket_request_max_bytes: must not be greater than max_in_flight_bytes, which is 536870912',
     ],
     [['--http-addr=127.0.0.1:9092'], 'http_addr: listen_addr 0.0.0.0:9092 and http_addr 127.0.0.1:9092 cannot share a port'],
   ])('%j is refused', async (args, expected) => {

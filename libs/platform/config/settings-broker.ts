@@ -12,6 +12,23 @@ const DAY_MS = 86_400_000;
 const RESOLVE_SPEC = 'libs/platform/config/resolve-config.spec.ts';
 const TAKES = `${RESOLVE_SPEC}#hands every broker setting to the roles as it was given`;
 
+const REFUSED = 'libs/platform/config/refusal.spec.ts#refuses every setting that has no effect yet, saying why and what to do';
+const JOURNAL_RING = 'libs/runtime/journal/journal-crash.spec.ts#keeps everything when power is lost while a full ring goes on';
+const GROUPS_SPEC = 'libs/core/groups/kafka-behaviour.spec.ts';
+const SESSION_RANGE = `${GROUPS_SPEC}#answers a session timeout out of range with 26 and an empty group id with 24`;
+const OFFSETS_EXPIRE =
+  'libs/runtime/groups/group-coordinators.spec.ts#let offsets and groups expire every offsets.retention.check.interval.ms';
+const CONNECTIONS_SPEC = 'libs/runtime/gateway/connection-server.spec.ts';
+const CONNECTION_LIMITS = `${CONNECTIONS_SPEC}#refuses connections above max.connections and above max.connections.per.ip, and says so`;
+
+/** Cluster-wide configs that Kafka's tools set; a node's own flag does not seed them. */
+function clusterConfig(name: string): string {
+  return (
+    'seeding it from a flag of the first node is not built yet. ' +
+    `Use kafka-configs.sh --alter --entity-type brokers --entity-default --add-config ${name}=<value>, which holds for the cluster.`
+  );
+}
+
 const bytes = (min: number, max: number) => wholeNumber({ min, max, unit: 'bytes' });
 
 /** Settings with Kafka's names and defaults (dots become underscores), and those of our own storage. */
@@ -22,7 +39,8 @@ export const BROKER_SETTINGS = {
     doc: 'What an acknowledged write means: "fsync" on the disk, "page-cache" handed to the operating system. Default of the topic config flush.messages.',
     defaultOf: always('fsync'),
     scope: 'cluster',
-    provedBy: TAKES,
+    provedBy:
+      'libs/core/metadata/topic-configs.spec.ts#reports flush.messages as its default 1 under fsync and 2^63-1 under page-cache durability',
   }),
   journal_dir: setting({
     kind: optionalPath(),
@@ -30,21 +48,22 @@ export const BROKER_SETTINGS = {
     doc: 'Puts the journals (a directory for each role) on another disk.',
     defaultOf: always(undefined),
     defaultDoc: '<data_dir>/<role>/journal',
-    provedBy: TAKES,
+    notYet: 'journals lie in the data directory; another place for them is not built yet. Leave it unset.',
+    provedBy: REFUSED,
   }),
   journal_file_bytes: setting({
     kind: bytes(MIB, GIB),
     section: 'Storage',
     doc: 'Size of one preallocated journal file.',
     defaultOf: always(32 * MIB),
-    provedBy: TAKES,
+    provedBy: JOURNAL_RING,
   }),
   journal_files: setting({
     kind: wholeNumber({ min: 3, max: 1_024 }),
     section: 'Storage',
     doc: 'Number of journal files of the storage role; together they hold what is not yet in segments, and bound replay after a crash.',
     defaultOf: always(8),
-    provedBy: TAKES,
+    provedBy: JOURNAL_RING,
   }),
   tail_cache_bytes: setting({
     kind: bytes(MIB, 64 * GIB),
@@ -65,7 +84,7 @@ export const BROKER_SETTINGS = {
     section: 'Topics',
     doc: 'Create a topic when a client asks for one that is not there.',
     defaultOf: always(true),
-    provedBy: TAKES,
+    provedBy: 'services/gateway/handlers/03-metadata.spec.ts#auto-create answers 3 first, and creates with the defaults',
   }),
   num_partitions: setting({
     kind: wholeNumber({ min: 1, max: 10_000 }),
@@ -73,7 +92,8 @@ export const BROKER_SETTINGS = {
     doc: 'Partitions of a new topic where its creator names no number.',
     defaultOf: always(1),
     scope: 'cluster',
-    provedBy: TAKES,
+    notYet: clusterConfig('num.partitions'),
+    provedBy: REFUSED,
   }),
   message_max_bytes: setting({
     kind: bytes(0, INT_MAX),
@@ -81,7 +101,8 @@ export const BROKER_SETTINGS = {
     doc: 'Largest record batch taken. Default of the topic config max.message.bytes.',
     defaultOf: always(1_048_588),
     scope: 'cluster',
-    provedBy: TAKES,
+    notYet: clusterConfig('message.max.bytes'),
+    provedBy: REFUSED,
   }),
   log_segment_bytes: setting({
     kind: bytes(MIB, INT_MAX),
@@ -89,7 +110,8 @@ export const BROKER_SETTINGS = {
     doc: 'Size at which a new segment is begun. Default of the topic config segment.bytes.',
     defaultOf: always(GIB),
     scope: 'cluster',
-    provedBy: TAKES,
+    notYet: clusterConfig('log.segment.bytes'),
+    provedBy: REFUSED,
   }),
   log_retention_ms: setting({
     kind: wholeNumber({ min: -1, max: LONG_MAX, unit: 'ms' }),
@@ -97,7 +119,8 @@ export const BROKER_SETTINGS = {
     doc: 'How long records are kept, -1 for ever. Default of the topic config retention.ms.',
     defaultOf: always(7 * DAY_MS),
     scope: 'cluster',
-    provedBy: TAKES,
+    notYet: clusterConfig('log.retention.ms'),
+    provedBy: REFUSED,
   }),
   log_retention_bytes: setting({
     kind: bytes(-1, LONG_MAX),
@@ -105,14 +128,15 @@ export const BROKER_SETTINGS = {
     doc: 'Bytes kept for each partition, -1 without limit. Default of the topic config retention.bytes.',
     defaultOf: always(-1),
     scope: 'cluster',
-    provedBy: TAKES,
+    notYet: clusterConfig('log.retention.bytes'),
+    provedBy: REFUSED,
   }),
   log_retention_check_interval_ms: setting({
     kind: wholeNumber({ min: 10, max: INT_MAX, unit: 'ms' }),
     section: 'Topics',
     doc: 'How often segments are looked through for what may be deleted.',
     defaultOf: always(300_000),
-    provedBy: TAKES,
+    provedBy: 'libs/runtime/partitions/storage-role.spec.ts#applies retention at every interval',
   }),
   producer_id_expiration_ms: setting({
     kind: wholeNumber({ min: 1_000, max: INT_MAX, unit: 'ms' }),
@@ -127,28 +151,29 @@ export const BROKER_SETTINGS = {
     doc: 'Partitions of __consumer_offsets, when it is created.',
     defaultOf: always(50),
     scope: 'cluster',
-    provedBy: TAKES,
+    notYet: 'the offsets topic always has 50 partitions; another number is not built yet. Leave it at its default.',
+    provedBy: REFUSED,
   }),
   offsets_retention_minutes: setting({
     kind: wholeNumber({ min: 1, max: INT_MAX, unit: 'minutes' }),
     section: 'Groups',
     doc: 'How long the offsets of a group without members are kept.',
     defaultOf: always(10_080),
-    provedBy: TAKES,
+    provedBy: OFFSETS_EXPIRE,
   }),
   offsets_retention_check_interval_ms: setting({
     kind: wholeNumber({ min: 10, max: INT_MAX, unit: 'ms' }),
     section: 'Groups',
     doc: 'How often expired offsets are looked for.',
     defaultOf: always(600_000),
-    provedBy: TAKES,
+    provedBy: OFFSETS_EXPIRE,
   }),
   offset_metadata_max_bytes: setting({
     kind: bytes(0, 32_767),
     section: 'Groups',
     doc: 'Largest metadata text of a committed offset.',
     defaultOf: always(4_096),
-    provedBy: TAKES,
+    provedBy: `${GROUPS_SPEC}#refuses metadata over 4096 characters with 12, and commits the other partitions`,
   }),
   group_initial_rebalance_delay_ms: setting({
     kind: wholeNumber({ min: 0, max: 600_000, unit: 'ms' }),
@@ -156,21 +181,21 @@ export const BROKER_SETTINGS = {
     doc: 'How long the first rebalance of an empty group waits for more members.',
     defaultOf: ({ profile }) => (profile === 'development' ? 0 : 3_000),
     defaultDoc: '3000; 0 in development',
-    provedBy: `${RESOLVE_SPEC}#binds to loopback, logs for people and does not delay groups in the development profile`,
+    provedBy: `${GROUPS_SPEC}#waits group.initial.rebalance.delay.ms for the first generation, at most for the rebalance timeout`,
   }),
   group_min_session_timeout_ms: setting({
     kind: wholeNumber({ min: 1, max: INT_MAX, unit: 'ms' }),
     section: 'Groups',
     doc: 'Shortest session timeout that a group member may ask for.',
     defaultOf: always(6_000),
-    provedBy: TAKES,
+    provedBy: SESSION_RANGE,
   }),
   group_max_session_timeout_ms: setting({
     kind: wholeNumber({ min: 1, max: INT_MAX, unit: 'ms' }),
     section: 'Groups',
     doc: 'Longest session timeout that a group member may ask for.',
     defaultOf: always(1_800_000),
-    provedBy: TAKES,
+    provedBy: SESSION_RANGE,
   }),
   group_max_size: setting({
     kind: wholeNumber({ min: 1, max: INT_MAX }),
@@ -184,63 +209,64 @@ export const BROKER_SETTINGS = {
     section: 'Limits',
     doc: 'Most client connections at a time; more are closed at once.',
     defaultOf: always(10_000),
-    provedBy: TAKES,
+    provedBy: CONNECTION_LIMITS,
   }),
   max_connections_per_ip: setting({
     kind: wholeNumber({ min: 1, max: 1_000_000 }),
     section: 'Limits',
     doc: 'Most client connections at a time from one IP address.',
     defaultOf: always(10_000),
-    provedBy: TAKES,
+    provedBy: CONNECTION_LIMITS,
   }),
   connections_max_idle_ms: setting({
     kind: wholeNumber({ min: 1_000, max: INT_MAX, unit: 'ms' }),
     section: 'Limits',
     doc: 'A connection on which nothing happens for so long is closed.',
     defaultOf: always(600_000),
-    provedBy: TAKES,
+    provedBy: `${CONNECTIONS_SPEC}#closes an idle connection, but none that waits for an answer`,
   }),
   socket_request_max_bytes: setting({
     kind: bytes(KIB, INT_MAX),
     section: 'Limits',
     doc: 'Largest request; a connection that announces a larger one is closed.',
     defaultOf: always(100 * MIB),
-    provedBy: TAKES,
+    provedBy: 'libs/runtime/gateway/frame-assembler.spec.ts#refuses the length %d before taking memory for it',
   }),
   max_in_flight_bytes_per_connection: setting({
     kind: bytes(KIB, 64 * GIB),
     section: 'Limits',
     doc: 'Bytes of unanswered requests of one connection, above which no more is read from it.',
     defaultOf: always(128 * MIB),
-    provedBy: TAKES,
+    provedBy: `${CONNECTIONS_SPEC}#starts no more than maxInFlightBytes, but one request alone whatever its size`,
   }),
   max_in_flight_bytes: setting({
     kind: bytes(MIB, 64 * GIB),
     section: 'Limits',
     doc: 'Bytes of unanswered requests of all connections, above which no more is read from any.',
     defaultOf: always(512 * MIB),
-    provedBy: TAKES,
+    provedBy: `${CONNECTIONS_SPEC}#keeps within its budget while frames fill up on many connections, and still completes each`,
   }),
   fetch_max_bytes: setting({
     kind: bytes(KIB, INT_MAX),
     section: 'Limits',
     doc: 'Most bytes of records in one fetch response, whatever the client asks for.',
     defaultOf: always(55 * MIB),
-    provedBy: TAKES,
+    provedBy: 'libs/runtime/partitions/fetch-path.spec.ts#is bounded by the fetch.max.bytes of the broker too',
   }),
   max_incremental_fetch_session_cache_slots: setting({
     kind: wholeNumber({ min: 0, max: 1_000_000 }),
     section: 'Limits',
     doc: 'Most fetch sessions that are remembered; consumers without one send whole requests.',
     defaultOf: always(1_000),
-    provedBy: TAKES,
+    provedBy: 'libs/runtime/gateway/fetch-sessions.spec.ts#a full cache answers id 0',
   }),
   max_decompressed_message_bytes: setting({
     kind: bytes(KIB, INT_MAX),
     section: 'Limits',
     doc: "Largest batch after decompression, against decompression bombs. Lower than Kafka's 2147483639.",
     defaultOf: always(64 * MIB),
-    provedBy: TAKES,
+    notYet: clusterConfig('max.decompressed.message.bytes'),
+    provedBy: REFUSED,
   }),
   log_level: setting({
     kind: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),

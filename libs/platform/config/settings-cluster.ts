@@ -2,6 +2,7 @@ import { always, setting } from './setting';
 import { boolean, oneOf, optionalPath, optionalText, wholeNumber } from './value-kind';
 
 const REFUSED = 'libs/platform/config/refusal.spec.ts#refuses every setting that has no effect yet, saying why and what to do';
+const CONTROLLER_SPEC = 'libs/runtime/controller/controller-role.spec.ts';
 const NO_REPLICATION = 'this build keeps one replica of each partition; replication is not built yet. Leave it at its default.';
 const NO_PEERS =
   'this build runs clusters of one node, which elects itself at once; there is nothing to tune yet. Leave it at its default.';
@@ -72,8 +73,7 @@ export const CLUSTER_SETTINGS = {
     doc: 'Time before a node is considered dead.',
     defaultOf: always(10_000),
     scope: 'cluster',
-    notYet: NO_PEERS,
-    provedBy: REFUSED,
+    provedBy: `${CONTROLLER_SPEC}#fences a broker that is silent for the session timeout, and no sooner`,
   }),
   snapshot_interval_logs: setting({
     kind: entries,
@@ -81,8 +81,8 @@ export const CLUSTER_SETTINGS = {
     doc: 'Number of Raft log entries between automatic snapshots.',
     defaultOf: always(1_000),
     scope: 'cluster',
-    notYet: NO_RAFT_LOG,
-    provedBy: REFUSED,
+    provedBy:
+      'libs/runtime/controller/controller-crash.spec.ts#finds every acknowledged change again, and none that was never asked for',
   }),
   max_logs_in_snapshot: setting({
     kind: entries,
@@ -90,8 +90,7 @@ export const CLUSTER_SETTINGS = {
     doc: 'Maximum log entries retained after snapshot for replication catch-up.',
     defaultOf: always(1_000),
     scope: 'cluster',
-    notYet: NO_RAFT_LOG,
-    provedBy: REFUSED,
+    provedBy: `${CONTROLLER_SPEC}#gives a snapshot to a follower that is behind what is kept, or ahead of the log`,
   }),
   purge_batch_size: setting({
     kind: entries,
