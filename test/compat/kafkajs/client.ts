@@ -1,9 +1,10 @@
 import kafkajs, { type Consumer, type EachMessagePayload, type Kafka } from 'kafkajs';
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
 import snappy from 'snappy';
+import { Decoder, Encoder } from '@toondepauw/node-zstd';
 import { inject } from 'vitest';
 
-/** kafkajs brings gzip only; the other two that it is used with come as its plugins do, in raw and in frame form. */
+/** kafkajs brings gzip only; the others come as its plugins do, in raw (snappy) and in frame form. */
 kafkajs.CompressionCodecs[kafkajs.CompressionTypes.Snappy] = () => ({
   compress: (encoder: { buffer: Buffer }) => snappy.compress(encoder.buffer),
   decompress: (bytes: Buffer) => snappy.uncompress(bytes),
@@ -11,6 +12,10 @@ kafkajs.CompressionCodecs[kafkajs.CompressionTypes.Snappy] = () => ({
 kafkajs.CompressionCodecs[kafkajs.CompressionTypes.LZ4] = () => ({
   compress: (encoder: { buffer: Buffer }) => Promise.resolve(compressFrameSync(encoder.buffer)),
   decompress: (bytes: Buffer) => Promise.resolve(decompressFrameSync(bytes)),
+});
+kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
+  compress: (encoder: { buffer: Buffer }) => new Encoder(3).encode(encoder.buffer),
+  decompress: (bytes: Buffer) => new Decoder().decode(bytes),
 });
 
 export const { CompressionTypes } = kafkajs;

@@ -37,6 +37,7 @@ describe('kafkajs produces and consumes', () => {
     ['gzip', CompressionTypes.GZIP],
     ['snappy', CompressionTypes.Snappy],
     ['lz4', CompressionTypes.LZ4],
+    ['zstd', CompressionTypes.ZSTD],
   ])('with %s', async (_name, compression) => {
     const topic = unique('codec');
     const messages = Array.from({ length: 50 }, (_, index) => ({

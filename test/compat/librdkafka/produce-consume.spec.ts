@@ -38,7 +38,8 @@ async function consume(topic: string, count: number, groupId = unique('group')):
 }
 
 describe('librdkafka produces and consumes', () => {
-  it.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'])('with compression %s', async (codec) => {
+  // This build of librdkafka comes without zstd; the specs of kafkajs have it.
+  it.each(['none', 'gzip', 'snappy', 'lz4'])('with compression %s', async (codec) => {
     const topic = unique('rd-codec');
     const values = Array.from({ length: 100 }, (_, index) => `message ${index} ${'abc'.repeat(30)}`);
     const offsets = await produce(topic, values, { 'compression.codec': codec, 'linger.ms': '20' });
@@ -87,11 +88,9 @@ describe('librdkafka consumer groups', () => {
     const topic = unique('rd-commit');
     const groupId = unique('group');
     await produce(topic, ['0', '1', '2', '3']);
-    const consumer = client.createConsumer({
-      groupId,
-      enableAutoCommit: false,
-      configuration: { 'auto.offset.reset': 'earliest' },
-    });
+    // The binding does not wait for its LeaveGroup to be sent, so that the next member waits for the session to end.
+    const configuration = { 'auto.offset.reset': 'earliest', 'session.timeout.ms': '6000' };
+    const consumer = client.createConsumer({ groupId, enableAutoCommit: false, configuration });
     await consumer.subscribe(topic);
     expect((await consumer.recv())?.offset).toBe(0);
     await consumer.commit(topic, 0, 3, 'Sync');

@@ -9,7 +9,7 @@ type TextMessage = Message<string, string, string, string>;
 const open: { close(force?: boolean): Promise<void> }[] = [];
 
 afterAll(async () => {
-  await Promise.all(open.map((client) => client.close(true)));
+  for (const client of open) await client.close();
 });
 
 function connection(clientId: string) {
@@ -103,7 +103,7 @@ describe('@platformatic/kafka consumer groups', () => {
     const first = newConsumer(groupId);
     await consume(topic, 1, first);
     await first.commit({ offsets: [{ topic, partition: 0, offset: 2n, leaderEpoch: 0 }] });
-    await first.close(true);
+    await first.close();
     const second = newConsumer(groupId);
     const stream = await second.consume({ topics: [topic], mode: 'committed', maxWaitTime: 200 });
     for await (const message of stream) {
