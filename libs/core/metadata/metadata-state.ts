@@ -51,7 +51,7 @@ export class MetadataState implements MetadataImage {
   readonly #namesByCollisionKey = new Map<string, string>();
   readonly #features = new Map<string, number>();
   readonly #configs = new Map<string, ReadonlyMap<string, string>>();
-  readonly #lists = new Map<string, readonly NodeId[]>();
+  readonly #lists = new Map<NodeId | string, readonly NodeId[]>();
 
   get index(): MetadataIndex {
     return this.#index;
@@ -257,8 +257,9 @@ export class MetadataState implements MetadataImage {
 
   /** One list for all partitions with the same nodes in it: with few brokers, 40,000 lists become a handful. */
   #shared(nodes: readonly NodeId[]): readonly NodeId[] {
-    if (nodes.length === 0) return NO_NODES;
-    const key = nodes.join(',');
+    const [first] = nodes;
+    if (first === undefined) return NO_NODES;
+    const key = nodes.length === 1 ? first : nodes.join(',');
     const known = this.#lists.get(key);
     if (known !== undefined) return known;
     const list = Object.freeze([...nodes]);

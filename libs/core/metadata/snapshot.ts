@@ -48,7 +48,18 @@ export function brokerRecords(broker: BrokerImage): readonly MetadataRecord[] {
 
 /** A partition as it stands. */
 export function partitionRecord(partition: PartitionImage): PartitionRecord {
-  return { kind: 'partition', ...partition };
+  return {
+    kind: 'partition',
+    topicId: partition.topicId,
+    partition: partition.partition,
+    replicas: partition.replicas,
+    isr: partition.isr,
+    elr: partition.elr,
+    lastKnownElr: partition.lastKnownElr,
+    leader: partition.leader,
+    leaderEpoch: partition.leaderEpoch,
+    partitionEpoch: partition.partitionEpoch,
+  };
 }
 
 /** How far producer ids are given away; to whom the last block went is of no interest in a snapshot. */

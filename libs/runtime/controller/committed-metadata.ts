@@ -49,7 +49,7 @@ export class CommittedMetadata implements MetadataStateMachine, MetadataReplica 
     this.#state = state;
     this.#applied = place;
     this.#window = new EntryWindow(options.window);
-    this.#writer = new ImageWriter(options.store, state, place, options.onFailure);
+    this.#writer = new ImageWriter(options.store, state, place, options.clock, options.onFailure);
     this.#listeners = new ReplicaListeners(options.clock);
   }
 
@@ -77,7 +77,7 @@ export class CommittedMetadata implements MetadataStateMachine, MetadataReplica 
     await clearImage(this.options.store);
     this.#state = new MetadataState();
     this.#applied = { index: 0 as MetadataIndex, term: 0 };
-    this.#writer = new ImageWriter(this.options.store, this.#state, this.#applied, this.options.onFailure);
+    this.#writer = new ImageWriter(this.options.store, this.#state, this.#applied, this.options.clock, this.options.onFailure);
   }
 
   apply(entries: readonly CommittedEntry[]): void {

@@ -6,7 +6,7 @@ import { decodeRecord } from '../metadata/record-codec';
 import type { Controller } from './spec/controller-kit';
 import { contents, ControllerKit, create, startBroker, topic } from './spec/controller-kit';
 
-const SEEDS = 250;
+const SEEDS = 120;
 const LIVES = 4;
 
 interface Counters {

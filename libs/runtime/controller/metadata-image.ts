@@ -2,6 +2,7 @@ import type { MetadataState } from '@streamline/core/metadata/metadata-state';
 import type { MetadataRecord } from '@streamline/core/metadata/records';
 import { brokerRecords, partitionRecord, producerIdsRecord } from '@streamline/core/metadata/snapshot';
 import type { MetadataIndex, NodeId, PartitionIndex, TopicId } from '@streamline/core/types/ids';
+import type { Cancel, Clock } from '@streamline/runtime/ports/clock';
 import type { KeyValueStore } from '@streamline/runtime/rocks/key-value-store';
 import { ImagePosition } from '@streamline/wire/contracts/generated/streamline/metadata/v1/log';
 import { decodeRecord, encodeRecord } from '../metadata/record-codec';
@@ -60,6 +61,9 @@ export async function clearImage(store: KeyValueStore): Promise<void> {
   await store.flush();
 }
 
+/** How long changes are gathered before they are written: a burst, such as a start, touches the same partitions again and again. */
+const GATHER_MS = 200;
+
 /**
  * Keeps the image behind the applied metadata, in the background: what changes again before it is written is written once,
  * so that what waits is never more than the metadata itself. Each write holds the index that it is at (S-12).
@@ -69,12 +73,14 @@ export class ImageWriter {
   #place: LogPlace;
   #written: LogPlace;
   #writing: Promise<void> | undefined;
+  #cancelGathering: Cancel | undefined;
   #failure: Error | undefined;
 
   constructor(
     private readonly store: KeyValueStore,
     private readonly state: MetadataState,
     place: LogPlace,
+    private readonly clock: Clock,
     private readonly onFailure: (error: Error) => void,
   ) {
     this.#place = place;
@@ -89,11 +95,13 @@ export class ImageWriter {
   /** Tells where the state is, now that it was applied. */
   applied(place: LogPlace): void {
     this.#place = place;
-    this.#writing ??= this.#writeAll();
+    if (this.#writing !== undefined || this.#failure !== undefined) return;
+    this.#cancelGathering ??= this.clock.schedule(GATHER_MS, () => this.#startWriting());
   }
 
   /** Resolves when everything told so far is durable; tells up to where. */
   async makeDurable(): Promise<LogPlace> {
+    this.#startWriting();
     while (this.#writing !== undefined) await this.#writing;
     if (this.#failure !== undefined) throw this.#failure;
     const place = this.#written;
@@ -101,9 +109,14 @@ export class ImageWriter {
     return place;
   }
 
+  #startWriting(): void {
+    this.#cancelGathering?.();
+    this.#cancelGathering = undefined;
+    if (this.#written.index !== this.#place.index) this.#writing ??= this.#writeAll();
+  }
+
+  /** Not to be called where there is nothing to write: it must end later than it begins. */
   async #writeAll(): Promise<void> {
-    // Everything of one turn goes out in one batch.
-    await Promise.resolve();
     try {
       while (this.#written.index !== this.#place.index) {
         const place = this.#place;
@@ -115,9 +128,8 @@ export class ImageWriter {
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error));
       this.onFailure(this.#failure);
-    } finally {
-      this.#writing = undefined;
     }
+    this.#writing = undefined;
   }
 
   async #write(changes: readonly Dirty[], place: LogPlace): Promise<void> {
