@@ -51,6 +51,8 @@ export class BrokerRefusedError extends Error {
 const HEARTBEATS_PER_SESSION = 5;
 const BACKOFF_MS_MIN = 100;
 const SHUTDOWN_POLL_MS = 100;
+/** A controller that fails so often is not there to move leaderships. */
+const LEAVE_FAILURES_MAX = 3;
 
 /** Refusals that another try does not change. */
 const FATAL: ReadonlySet<number> = new Set<number>([
@@ -110,13 +112,18 @@ export class BrokerSession {
     await this.beat(onLost);
   }
 
-  /** Asks for a controlled shutdown and waits until the leaderships have moved, at most `timeoutMs`. True: they have. */
+  /**
+   * Asks for a controlled shutdown and waits until the leaderships have moved, at most `timeoutMs` and `LEAVE_FAILURES_MAX`
+   * calls that fail. True: they have.
+   */
   async leave(timeoutMs: number): Promise<boolean> {
     this.cancelTimer?.();
     this.isStopped = true;
     const deadlineMs = this.options.clock.monotonicMs() + timeoutMs;
-    while (this.brokerEpoch >= 0 && this.options.clock.monotonicMs() < deadlineMs) {
-      const response = await this.tryHeartbeat(true);
+    let failures = 0;
+    while (this.brokerEpoch >= 0 && failures < LEAVE_FAILURES_MAX && this.options.clock.monotonicMs() < deadlineMs) {
+      const response = await this.tryHeartbeat(true, deadlineMs - this.options.clock.monotonicMs());
+      if (response === undefined) failures += 1;
       if (response?.shouldShutDown === true) return true;
       if (MUST_REGISTER.has(response?.error?.errorCode ?? ErrorCode.NONE)) return false;
       await this.sleep(SHUTDOWN_POLL_MS);
@@ -132,7 +139,7 @@ export class BrokerSession {
 
   private async beat(onLost: () => void): Promise<void> {
     if (this.isStopped) return;
-    const response = this.options.mayHeartbeat() ? await this.tryHeartbeat(false) : undefined;
+    const response = this.options.mayHeartbeat() ? await this.tryHeartbeat(false, this.intervalMs) : undefined;
     if (this.isStopped) return;
     const code = response?.error?.errorCode ?? ErrorCode.NONE;
     if (MUST_REGISTER.has(code)) {
@@ -181,7 +188,7 @@ export class BrokerSession {
     }
   }
 
-  private async tryHeartbeat(wantShutdown: boolean): Promise<BrokerHeartbeatResponse | undefined> {
+  private async tryHeartbeat(wantShutdown: boolean, deadlineMs: number): Promise<BrokerHeartbeatResponse | undefined> {
     const request = {
       brokerId: this.options.nodeId,
       brokerEpoch: this.brokerEpoch,
@@ -190,7 +197,7 @@ export class BrokerSession {
       wantShutdown,
     };
     try {
-      return await this.options.controller.brokerHeartbeat(request, { deadlineMs: this.intervalMs });
+      return await this.options.controller.brokerHeartbeat(request, { deadlineMs });
     } catch (error) {
       if (this.failures === 0) this.options.log.warn({ err: error }, 'a heartbeat failed');
       return undefined;

@@ -122,6 +122,16 @@ describe('a fetch waits', () => {
     expect(offsets(await fetch)).toEqual([0]);
   });
 
+  it('and sees what is committed to one partition while another one is read', async () => {
+    const bench = HostBench.serving();
+    await bench.write(bench.batch(), 1);
+    bench.log(1).readsFromDisk = true;
+    const size = bench.batch().length;
+    const fetch = bench.fetch([{}, { partition: 1 }], { minBytes: 2 * size });
+    await bench.write(bench.batch(), 0);
+    expect((await fetch).records.map((chunks) => chunks.length)).toEqual([1, 1]);
+  });
+
   it('and gives what there is when min_bytes do not come in time', async () => {
     const bench = HostBench.serving();
     await bench.write(bench.batch());

@@ -31,11 +31,17 @@ export interface FetchCounts {
 
 const NO_CHUNKS: readonly Buffer[] = [];
 
+/** A partition that can be served, and how far it was committed when it was looked at. */
+interface Served {
+  readonly partition: HostedPartition;
+  readonly highWatermark: Offset;
+}
+
 /** One pass over a request's partitions. */
 interface Pass {
   readonly answers: FetchedPartition[];
   readonly records: (readonly Buffer[])[];
-  readonly served: HostedPartition[];
+  readonly served: Served[];
   bytes: number;
   /** An error or a divergence: the client hears of it at once. */
   urgent: boolean;
@@ -64,13 +70,18 @@ export class FetchPath {
     const deadlineMs = this.clock.monotonicMs() + request.maxWaitMs;
     let pass = await this.pass(request);
     while (this.shouldWait(pass, request, deadlineMs, signal)) {
-      const waiter = new FetchWaiter(this.clock, pass.served, request.minBytes - pass.bytes);
-      this.waiters.add(waiter);
-      await waiter.wait(deadlineMs - this.clock.monotonicMs(), signal);
-      this.waiters.delete(waiter);
+      if (!hasChanged(pass)) await this.wait(pass, request, deadlineMs, signal);
       pass = await this.pass(request);
     }
     return this.finish(request, pass);
+  }
+
+  private async wait(pass: Pass, request: FetchRequest, deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const partitions = pass.served.map(({ partition }) => partition);
+    const waiter = new FetchWaiter(this.clock, partitions, request.minBytes - pass.bytes);
+    this.waiters.add(waiter);
+    await waiter.wait(deadlineMs - this.clock.monotonicMs(), signal);
+    this.waiters.delete(waiter);
   }
 
   /** From now on nothing waits: all fetches answer with what there is. */
@@ -101,7 +112,7 @@ export class FetchPath {
         continue;
       }
       const { partition } = located;
-      pass.served.push(partition);
+      pass.served.push({ partition, highWatermark: partition.highWatermark });
       const bounds = boundsError(partition, wanted.fetchOffset);
       const diverging = bounds === undefined ? divergence(partition, wanted) : undefined;
       if (bounds !== undefined || diverging === 'unknown') {
@@ -167,6 +178,14 @@ const NOTHING: FetchedPartition = {
   currentLeader: undefined,
   recordBytes: 0,
 };
+
+/** Something happened to a partition after it was looked at, while another one was read: nobody would tell of it again. */
+function hasChanged(pass: Pass): boolean {
+  return pass.served.some(
+    ({ partition, highWatermark }) =>
+      partition.highWatermark !== highWatermark || partition.leading === undefined || partition.log.offlineReason !== undefined,
+  );
+}
 
 function add(pass: Pass, answer: FetchedPartition, chunks: readonly Buffer[], bytes: number): void {
   pass.answers.push(answer);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { PartitionIndex } from '@streamline/core/types/ids';
+import type { MetadataIndex, PartitionIndex } from '@streamline/core/types/ids';
 import type { LeadershipChange } from './local-partitions';
 import { HostBench, OTHER, TOPIC, epoch, topicT } from '@streamline/testing/partitions/host-bench';
 import { SELF, topicId } from '@streamline/testing/partitions/test-metadata';
@@ -79,6 +79,14 @@ describe('following the metadata', () => {
     bench.engine.open({ topicId: topicId('G'), partition: 0 as PartitionIndex }, log);
     bench.host.activate();
     expect(keysOf(bench)).toEqual(['T1']);
+  });
+
+  it('deletes nothing by a snapshot that is older than what is known', () => {
+    const bench = HostBench.serving();
+    bench.metadata.put(topicT());
+    bench.metadata.image = { ...bench.metadata.image, index: 0 as MetadataIndex };
+    bench.metadata.snapshot([]);
+    expect(keysOf(bench)).toEqual(['T0', 'T1', 'T2']);
   });
 
   it('serves the other partitions when one cannot be opened', async () => {

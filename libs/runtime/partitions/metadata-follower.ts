@@ -18,6 +18,8 @@ import type { TopicSettings } from './topic-settings';
  */
 export class MetadataFollower {
   private isActive = false;
+  /** The highest metadata index that was followed. */
+  private highestIndex = -1;
   private readonly listeners = new Set<(change: LeadershipChange) => void>();
   /** Deletions under way, so that a stop can wait for them. */
   private readonly deletions = new Set<Promise<void>>();
@@ -34,6 +36,7 @@ export class MetadataFollower {
   activate(image: MetadataImage): void {
     this.isActive = true;
     this.takeOver(image);
+    this.highestIndex = Math.max(this.highestIndex, image.index);
   }
 
   /** Stops leading everything; nothing is changed on disk. */
@@ -44,10 +47,12 @@ export class MetadataFollower {
 
   apply(change: MetadataChange, image: MetadataImage): void {
     if (!this.isActive) return;
-    if (change.isSnapshot) {
-      this.takeOver(image);
-      return;
-    }
+    if (change.isSnapshot) this.takeOver(image);
+    else this.applyChange(change, image);
+    this.highestIndex = Math.max(this.highestIndex, image.index);
+  }
+
+  private applyChange(change: MetadataChange, image: MetadataImage): void {
     for (const topicId of change.removedTopics) this.removeTopic(topicId);
     for (const topicId of change.changedTopics) {
       const topic = image.topics.get(topicId);
@@ -76,6 +81,13 @@ export class MetadataFollower {
   }
 
   private takeOver(image: MetadataImage): void {
+    if (image.index < this.highestIndex) {
+      this.log.warn(
+        { index: image.index, highest: this.highestIndex },
+        'a metadata snapshot is older than what is known: nothing is deleted by it',
+      );
+      return;
+    }
     for (const topic of image.topics.values()) this.takeOverTopic(topic, image);
     const gone = [...this.engine.all()].map((each) => each.key).filter((key) => !this.belongsHere(image, key));
     for (const key of gone) this.remove(key);

@@ -80,6 +80,7 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
   /** Appends that wait for metadata, per partition: later ones of the same partition queue up behind them. */
   private readonly delayed = new Map<string, number>();
   private delayedTail: Promise<unknown> = Promise.resolve();
+  private isAccepting = true;
 
   constructor(private readonly options: PartitionHostOptions) {
     const { engine, metadata, clock } = options;
@@ -107,6 +108,11 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
     await this.follower.settled();
   }
 
+  /** From now on appends are refused with NOT_LEADER_OR_FOLLOWER (6): they would be cut off by the stop. Fetches go on. */
+  stopAccepting(): void {
+    this.isAccepting = false;
+  }
+
   /** Waits until no append is unacknowledged, at most `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     const { clock } = this.options;
@@ -118,6 +124,7 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
 
   append(append: BulkAppend): Promise<AppendResponse> {
     const { request } = append;
+    if (!this.isAccepting) return this.appends.refuseAll(append, ErrorCode.NOT_LEADER_OR_FOLLOWER, STOPPING);
     if (this.mayAppendNow(request)) return this.appends.append(append);
     const keys = request.partitions.map(keyOf);
     for (const key of keys) this.delayed.set(key, (this.delayed.get(key) ?? 0) + 1);
@@ -277,6 +284,7 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
 }
 
 const DRAIN_STEP_MS = 10;
+const STOPPING = 'this broker is stopping; its leaderships are moving';
 const NO_ROOM = 'nothing was appended: the journal took no more in time';
 /** A fetch that may not wait for records may still wait that long for the metadata that it was routed by. */
 const MIN_FETCH_CATCH_UP_MS = 1_000;

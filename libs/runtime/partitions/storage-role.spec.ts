@@ -253,7 +253,7 @@ describe('a storage role that runs', () => {
 });
 
 describe('a storage role that stops', () => {
-  it('serves until its leaderships have moved, drains, and closes the logs', async () => {
+  it('acknowledges what is in flight, waits until its leaderships have moved, and closes the logs', async () => {
     const bench = await made();
     await bench.role.start();
     await bench.role.whenServing;
@@ -261,14 +261,16 @@ describe('a storage role that stops', () => {
     const response = bench.produce();
     const stopping = bench.role.stop(10_000);
     await settle();
+    expect((await bench.produce()).partitions[0]).toMatchObject({ errorCode: 6 });
+    expect(bench.controller.heartbeats.at(-1)).toMatchObject({ wantShutdown: false });
+    bench.engine.sync();
+    bench.clock.advance(10);
+    expect((await response).partitions[0]).toMatchObject({ errorCode: 0 });
+    await settle();
     expect(bench.controller.heartbeats.at(-1)).toMatchObject({ wantShutdown: true });
     expect(bench.engine.isClosed).toBe(false);
     bench.clock.advance(100);
-    await settle();
-    bench.engine.sync();
-    bench.clock.advance(10);
     await stopping;
-    expect((await response).partitions[0]).toMatchObject({ errorCode: 0 });
     expect(bench.engine.isClosed).toBe(true);
     expect(bench.groups.stopped).toBe(1);
     expect((await bench.produce()).partitions[0]).toMatchObject({ errorCode: 6 });

@@ -67,16 +67,21 @@ export interface StorageRole {
   readonly whenServing: Promise<void>;
   /** Begins to register, and goes on in the background; `whenServing` tells when that is done. */
   start(): Promise<void>;
-  /** Moves leaderships away, drains, closes the logs: at most about `deadlineMs`, then what is left is cut short. */
+  /**
+   * Takes no more produces, acknowledges what is in flight, moves leaderships away (fetches are served until then), closes
+   * the logs. All but the closing takes at most 0.6 of `deadlineMs`; what is left then is cut short.
+   */
   stop(deadlineMs: number): Promise<void>;
   /** The readiness checks, each looked at now. */
   status(): Promise<RoleStatus>;
   figures(): PartitionHostFigures;
 }
 
-/** Shares of the stop's time: for the leaderships to move, and for what is in flight. */
-const LEAVE_SHARE = 0.5;
-const DRAIN_SHARE = 0.3;
+/** Shares of the stop's time: for what is in flight, and for the leaderships to move. The rest is for the logs to close. */
+const DRAIN_SHARE = 0.2;
+const LEAVE_SHARE = 0.4;
+/** What is in flight needs a disk and a round trip to followers; the leaderships should not wait longer for it. */
+const DRAIN_MS_MAX = 1_000;
 const METADATA_WAIT_STEP_MS = 5_000;
 const SESSION_TIMEOUT = 'broker.session.timeout.ms';
 
@@ -136,10 +141,11 @@ class RunningStorageRole implements StorageRole {
     if (this.isStopping) return;
     this.isStopping = true;
     this.cancelRetention?.();
+    this.host.stopAccepting();
+    await this.host.drain(Math.min(DRAIN_MS_MAX, deadlineMs * DRAIN_SHARE));
     const moved = this.isServing ? await this.session.leave(deadlineMs * LEAVE_SHARE) : false;
     this.session.stop();
     if (this.isServing && !moved) this.deps.log.warn({}, 'stopping before the controller has moved all leaderships');
-    await this.host.drain(deadlineMs * DRAIN_SHARE);
     if (this.isServing) await this.groups.stop();
     await this.host.close();
     await this.probe.close();

@@ -1,7 +1,7 @@
 import type { LogConfig } from '@streamline/core/log/log-config';
 import type { LeaderEpoch, Offset, TimestampMs } from '@streamline/core/types/ids';
 import { readBatchHeader } from '@streamline/wire/records/batch-header';
-import { patchBaseOffset, patchPartitionLeaderEpoch } from '@streamline/wire/records/batch-patch';
+import { patchBaseOffset, patchMaxTimestamp, patchPartitionLeaderEpoch } from '@streamline/wire/records/batch-patch';
 import { recordsOf } from '@streamline/wire/records/record-view';
 import type {
   AppendOutcome,
@@ -22,6 +22,8 @@ interface StoredBatch {
   readonly epoch: number;
 }
 
+/** When everything is appended, where the topic wants to know. */
+export const APPEND_TIME_MS = 1_600_000_000_000 as TimestampMs;
 const MAX_DECOMPRESSED_BYTES = 1 << 24;
 
 /** A log in memory whose durability a test decides: `sync` on its engine. */
@@ -65,11 +67,12 @@ export class MemoryLog implements PartitionLog {
     if (outcome !== undefined) return outcome;
     const baseOffset = this.logEndOffset;
     const lastOffset = (baseOffset + header.lastOffsetDelta) as Offset;
+    if (this.config.logAppendTime) patchMaxTimestamp(bytes, APPEND_TIME_MS, true);
     patchBaseOffset(bytes, baseOffset);
     patchPartitionLeaderEpoch(bytes, this.leaderEpoch);
     this.batches.push({ bytes, baseOffset, lastOffset, epoch: this.leaderEpoch });
     this.logEndOffset = (lastOffset + 1) as Offset;
-    const logAppendTimeMs = this.config.logAppendTime ? (header.maxTimestamp as TimestampMs) : -1;
+    const logAppendTimeMs = this.config.logAppendTime ? APPEND_TIME_MS : -1;
     return { kind: 'appended', baseOffset, lastOffset, logAppendTimeMs };
   }
 

@@ -57,7 +57,8 @@ export const MAX_RECORD_ERRORS = 100;
 /**
  * Checks what a producer sent for one partition, as Kafka 4.4 does (ByteBufferLogInputStream, ProduceRequest,
  * UnifiedLog.analyzeAndValidateRecords, LogValidator): exactly one whole batch of magic 2, sound, within the rules.
- * Stamps it in place with `nowMs` for LogAppendTime, and mends a max timestamp that its records do not bear out.
+ * Mends a max timestamp that its records do not bear out, in place. LogAppendTime is stamped by whoever appends; here it
+ * only means that the producer's times do not matter.
  * Uncompressed: one pass of CRC and one skip-scan. Never throws for bad bytes.
  */
 export function validateProduce(records: Buffer, rules: ProduceRules, nowMs: number): ValidProduce | RefusedProduce {
@@ -132,9 +133,9 @@ function checkRecords(batch: Buffer, header: BatchHeader, rules: ProduceRules, n
   const refused = checkKeysAndTimes(section, header, scan, rules, nowMs);
   if (refused !== undefined) return refused;
   const accepted = useTopicCodec(batch, section, rules);
-  const maxTimestamp = rules.logAppendTime ? nowMs : scan.maxTimestamp;
-  if (!rules.logAppendTime && maxTimestamp === header.maxTimestamp && accepted === batch) return { ok: true, batch, header };
-  if (rules.logAppendTime || maxTimestamp !== header.maxTimestamp) patchMaxTimestamp(accepted, maxTimestamp, rules.logAppendTime);
+  const isMaxTimestampTrue = rules.logAppendTime || scan.maxTimestamp === header.maxTimestamp;
+  if (isMaxTimestampTrue && accepted === batch) return { ok: true, batch, header };
+  if (!isMaxTimestampTrue) patchMaxTimestamp(accepted, scan.maxTimestamp, false);
   return { ok: true, batch: accepted, header: readBatchHeader(accepted) };
 }
 
