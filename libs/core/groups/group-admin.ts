@@ -56,6 +56,7 @@ export function deleteGroup(state: GroupState, turn: Turn, groupId: string): Del
     for (const partition of partitions.keys()) turn.records.push({ kind: 'offset-removed', groupId, topic, partition });
   }
   turn.records.push({ kind: 'group-removed', groupId });
+  group?.clear();
   state.live.delete(groupId);
   return { groupId, errorCode: ErrorCode.NONE };
 }

@@ -18,6 +18,8 @@ export interface GroupConfig {
   readonly maxGroups: number;
   /** Bytes of subscription metadata over all protocols of one member; Kafka's bound is the request size. */
   readonly memberMetadataMaxBytes: number;
+  /** Bytes that the members of all groups of a node may take, roughly; new ones are refused beyond. */
+  readonly membershipMaxBytes: number;
   /** Bytes of the subscriptions and assignments of one generation, which are one record: Kafka's bound is message.max.bytes. */
   readonly generationMaxBytes: number;
 }
@@ -33,5 +35,6 @@ export const DEFAULT_GROUP_CONFIG: GroupConfig = {
   offsetsRetentionMs: 10_080 * 60_000,
   maxGroups: 100_000,
   memberMetadataMaxBytes: 1_048_576,
+  membershipMaxBytes: 268_435_456,
   generationMaxBytes: 1_000_000,
 };

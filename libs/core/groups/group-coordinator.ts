@@ -20,7 +20,7 @@ import type {
 } from './group-messages';
 import type { Continuation, GroupDeadline, GroupState, Turn } from './group-state';
 import type { GroupImage } from './group-image';
-import type { Waiter } from './live-group';
+import type { MembershipUsage, Waiter } from './live-group';
 import { LiveGroup } from './live-group';
 import { expireGroup } from './expiration';
 import { deleteGroup, describeGroup, listGroups } from './group-admin';
@@ -39,8 +39,9 @@ import { answerJoin, answerSync, completeJoin, endInitialDelay, expectHeartbeat,
 export class GroupCoordinator {
   readonly #state: GroupState;
 
-  constructor(config: GroupConfig) {
-    this.#state = emptyGroupState(config);
+  /** `usage` is shared by all coordinators whose memory `config.membershipMaxBytes` bounds together. */
+  constructor(config: GroupConfig, usage: MembershipUsage = { bytes: 0 }) {
+    this.#state = emptyGroupState(config, usage);
   }
 
   get image(): GroupImage {
@@ -66,7 +67,7 @@ export class GroupCoordinator {
     const state = this.#state;
     for (const [groupId, { stored }] of state.image.groups) {
       if (stored === undefined || stored.members.length === 0) continue;
-      const group = new LiveGroup(groupId, stored);
+      const group = new LiveGroup(groupId, stored, state.usage);
       state.live.set(groupId, group);
       for (const { memberId, sessionTimeoutMs } of stored.members)
         expectHeartbeat(state, turn, groupId, memberId, sessionTimeoutMs);
@@ -82,6 +83,7 @@ export class GroupCoordinator {
         answerJoin(turn, group, member, joinError(ErrorCode.NOT_COORDINATOR, member.memberId));
         answerSync(turn, member, syncError(ErrorCode.NOT_COORDINATOR));
       }
+      group.clear();
     }
     this.#state.live.clear();
     this.#state.deadlines.clear();

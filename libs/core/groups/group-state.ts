@@ -2,7 +2,7 @@ import type { TimestampMs } from '../types/ids';
 import type { GroupConfig } from './group-config';
 import type { GroupRecord } from './group-record';
 import type { JoinAnswer, SyncAnswer } from './group-messages';
-import type { Waiter } from './live-group';
+import type { MembershipUsage, Waiter } from './live-group';
 import { DeadlineQueue } from './deadline-queue';
 import { GroupImage } from './group-image';
 import { LiveGroup, NO_BYTES } from './live-group';
@@ -28,10 +28,11 @@ export interface GroupState {
   /** Volatile: groups that have members, pending members, or an emptiness that is not stored yet. */
   readonly live: Map<string, LiveGroup>;
   readonly deadlines: DeadlineQueue<GroupDeadline>;
+  readonly usage: MembershipUsage;
 }
 
-export function emptyGroupState(config: GroupConfig): GroupState {
-  return { config, image: new GroupImage(), live: new Map(), deadlines: new DeadlineQueue() };
+export function emptyGroupState(config: GroupConfig, usage: MembershipUsage): GroupState {
+  return { config, image: new GroupImage(), live: new Map(), deadlines: new DeadlineQueue(), usage };
 }
 
 /** The end of a parked call. */
@@ -78,7 +79,7 @@ export function failedAnswers(answers: readonly WaiterAnswer[], errorCode: numbe
 export function enliven(state: GroupState, groupId: string): LiveGroup {
   const living = state.live.get(groupId);
   if (living !== undefined) return living;
-  const group = new LiveGroup(groupId, withoutMembers(state, groupId));
+  const group = new LiveGroup(groupId, withoutMembers(state, groupId), state.usage);
   state.live.set(groupId, group);
   return group;
 }

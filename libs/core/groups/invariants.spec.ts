@@ -161,6 +161,12 @@ class World {
   #check(): void {
     const { bench } = this;
     for (const group of bench.coordinator.live.values()) this.#checkGroup(group);
+    let usedBytes = 0;
+    for (const { members, pendingJoins } of bench.coordinator.live.values()) {
+      usedBytes += 1_024 * (members.size + pendingJoins.size);
+      for (const { protocols } of members.values()) for (const { metadata } of protocols) usedBytes += metadata.byteLength;
+    }
+    expect(bench.usage.bytes).toBe(usedBytes);
     for (const { needed, durable } of bench.answered) expect(durable).toBeGreaterThanOrEqual(needed);
     expect(bench.replayed().groups).toEqual(bench.coordinator.image.groups);
   }

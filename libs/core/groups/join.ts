@@ -55,11 +55,19 @@ function refuseEarly(state: GroupState, command: JoinCommand): number | undefine
   if (command.sessionTimeoutMs < config.minSessionTimeoutMs || command.sessionTimeoutMs > config.maxSessionTimeoutMs) {
     return ErrorCode.INVALID_SESSION_TIMEOUT;
   }
-  let metadataBytes = 0;
-  for (const { metadata } of command.protocols) metadataBytes += metadata.byteLength;
-  if (metadataBytes > config.memberMetadataMaxBytes) return ErrorCode.MESSAGE_TOO_LARGE;
-  if (!hasRoomForGroup(state, command.groupId)) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
+  const bytes = metadataBytes(command.protocols);
+  if (bytes > config.memberMetadataMaxBytes) return ErrorCode.MESSAGE_TOO_LARGE;
+  const known = state.live.get(command.groupId)?.members.get(command.memberId);
+  const addedBytes = bytes - (known === undefined ? 0 : metadataBytes(known.protocols));
+  const isFull = state.usage.bytes + addedBytes > config.membershipMaxBytes && (known === undefined || addedBytes > 0);
+  if (isFull || !hasRoomForGroup(state, command.groupId)) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
   return undefined;
+}
+
+function metadataBytes(protocols: JoinCommand['protocols']): number {
+  let bytes = 0;
+  for (const { metadata } of protocols) bytes += metadata.byteLength;
+  return bytes;
 }
 
 function decideJoin(state: GroupState, turn: Turn, group: LiveGroup, join: Join): JoinAnswer | undefined {
@@ -102,7 +110,7 @@ function joinNew(state: GroupState, turn: Turn, group: LiveGroup, join: Join): J
   }
   if (!command.requireKnownMemberId) return addMember(state, turn, group, join, newMemberId);
   if (group.pendingJoins.size >= state.config.maxSize) return joinError(ErrorCode.GROUP_MAX_SIZE_REACHED, '');
-  group.pendingJoins.add(newMemberId);
+  group.addPending(newMemberId);
   expectHeartbeat(state, turn, group.groupId, newMemberId, command.sessionTimeoutMs);
   return joinError(ErrorCode.MEMBER_ID_REQUIRED, newMemberId);
 }

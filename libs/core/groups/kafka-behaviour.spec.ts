@@ -158,6 +158,21 @@ describe('consumer groups, as Kafka 4.4 behaves', () => {
       expect(commit('', -1, 9, 'h')).toBe(ErrorCode.COORDINATOR_NOT_AVAILABLE);
     });
 
+    it('takes no new members when those of all groups take too much memory, and gives their memory back', () => {
+      bench = new GroupBench({ initialRebalanceDelayMs: 0, membershipMaxBytes: 3_000 });
+      const known = joined(join()).memberId;
+      join({ groupId: 'h', requireKnownMemberId: true });
+      join({ groupId: 'i' });
+      expect(joined(join({ groupId: 'j' })).errorCode).toBe(ErrorCode.COORDINATOR_NOT_AVAILABLE);
+      expect(joined(join({ memberId: known })).errorCode).toBe(0);
+      bench.advance(60_000);
+      expect(bench.usage.bytes).toBe(0);
+      join({ groupId: 'k' });
+      join({ groupId: 'k', requireKnownMemberId: true });
+      bench.restart();
+      expect(bench.usage.bytes).toBe(0);
+    });
+
     it('gives up on a new member that waits 5 minutes for its first join', () => {
       const leader = joined(join({ sessionTimeoutMs: 1_800_000, rebalanceTimeoutMs: 1_800_000 })).memberId;
       sync(leader, 1);

@@ -33,6 +33,14 @@ export interface LiveMember {
 }
 
 export const NO_BYTES = new Uint8Array(0);
+
+/** What membership takes in memory, roughly; shared by all groups of a node, so that their sum can be bounded. */
+export interface MembershipUsage {
+  bytes: number;
+}
+
+/** A member or a pending one without its protocols: names, maps, its deadline. */
+const MEMBER_BYTES = 1_024;
 export const CONSUMER_PROTOCOL_TYPE = 'consumer';
 
 const ALLOWED_FROM: Readonly<Record<GroupState, readonly GroupState[]>> = {
@@ -48,8 +56,6 @@ const ALLOWED_FROM: Readonly<Record<GroupState, readonly GroupState[]>> = {
  */
 export class LiveGroup {
   readonly members = new Map<string, LiveMember>();
-  /** Member ids handed out with MEMBER_ID_REQUIRED that have not joined yet. */
-  readonly pendingJoins = new Set<string>();
   /** Members of the current generation that have not sent their sync. */
   readonly pendingSyncs = new Set<string>();
   /** By group.instance.id (KIP-345). */
@@ -68,11 +74,13 @@ export class LiveGroup {
   #state: GroupState;
   #previousState: GroupState | undefined;
   #awaitingJoin = 0;
+  readonly #pendingJoins = new Set<string>();
   readonly #protocolSupport = new Map<string, number>();
 
   constructor(
     readonly groupId: string,
     stored: StoredGroup | undefined,
+    private readonly usage: MembershipUsage,
   ) {
     this.protocolType = stored?.protocolType ?? '';
     this.protocol = stored?.protocol;
@@ -94,6 +102,11 @@ export class LiveGroup {
   /** The first rebalance out of Empty: its end is set by the initial delay alone. */
   get isInitialRebalance(): boolean {
     return this.#state === 'PreparingRebalance' && this.#previousState === 'Empty';
+  }
+
+  /** Member ids handed out with MEMBER_ID_REQUIRED that have not joined yet. */
+  get pendingJoins(): ReadonlySet<string> {
+    return this.#pendingJoins;
   }
 
   get awaitingJoinCount(): number {
@@ -124,21 +137,42 @@ export class LiveGroup {
     if (member.groupInstanceId !== undefined) this.staticMembers.set(member.groupInstanceId, member.memberId);
     this.leader ??= member.memberId;
     this.members.set(member.memberId, member);
+    this.usage.bytes += MEMBER_BYTES;
     this.#countProtocols(member.protocols, 1);
     if (member.joinWaiter !== undefined) this.#awaitingJoin += 1;
-    this.pendingJoins.delete(member.memberId);
+    this.removePending(member.memberId);
+  }
+
+  addPending(memberId: string): void {
+    if (this.#pendingJoins.has(memberId)) return;
+    this.#pendingJoins.add(memberId);
+    this.usage.bytes += MEMBER_BYTES;
+  }
+
+  /** False where there was none. */
+  removePending(memberId: string): boolean {
+    const wasPending = this.#pendingJoins.delete(memberId);
+    if (wasPending) this.usage.bytes -= MEMBER_BYTES;
+    return wasPending;
+  }
+
+  /** Forgets everyone: the coordinator ends. */
+  clear(): void {
+    for (const memberId of [...this.members.keys()]) this.remove(memberId);
+    for (const memberId of [...this.#pendingJoins]) this.removePending(memberId);
   }
 
   remove(memberId: string): void {
     const member = this.members.get(memberId);
     if (member !== undefined) {
       this.members.delete(memberId);
+      this.usage.bytes -= MEMBER_BYTES;
       this.#countProtocols(member.protocols, -1);
       if (member.joinWaiter !== undefined) this.#awaitingJoin -= 1;
       if (member.groupInstanceId !== undefined) this.staticMembers.delete(member.groupInstanceId);
     }
     if (this.leader === memberId) this.leader = this.members.keys().next().value;
-    this.pendingJoins.delete(memberId);
+    this.removePending(memberId);
     this.pendingSyncs.delete(memberId);
   }
 
@@ -263,7 +297,8 @@ export class LiveGroup {
   }
 
   #countProtocols(protocols: readonly GroupProtocol[], by: 1 | -1): void {
-    for (const { name } of protocols) {
+    for (const { name, metadata } of protocols) {
+      this.usage.bytes += by * metadata.byteLength;
       const count = (this.#protocolSupport.get(name) ?? 0) + by;
       if (count === 0) this.#protocolSupport.delete(name);
       else this.#protocolSupport.set(name, count);

@@ -188,7 +188,7 @@ function dropMember(state: GroupState, turn: Turn, group: LiveGroup, member: Liv
 export function expireHeartbeat(state: GroupState, turn: Turn, group: LiveGroup, memberId: string): void {
   const member = group.members.get(memberId);
   if (member === undefined) {
-    if (!group.pendingJoins.delete(memberId)) return;
+    if (!group.removePending(memberId)) return;
   } else {
     const isWaiting = member.joinWaiter !== undefined || member.syncWaiter !== undefined;
     if (isWaiting && !member.isNew) return;

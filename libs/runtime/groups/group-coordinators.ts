@@ -59,6 +59,8 @@ export interface GroupMetrics extends Readonly<GroupCounters> {
   /** Groups by state: Empty, PreparingRebalance, CompletingRebalance, Stable. */
   readonly groupsByState: ReadonlyMap<string, number>;
   readonly committedNow: number;
+  /** What membership takes in memory, roughly. */
+  readonly membershipBytes: number;
 }
 
 export interface CommittedOffsetOfGroup {
@@ -92,6 +94,7 @@ export function createGroupCoordinators(deps: GroupCoordinatorDeps): GroupCoordi
 class NodeGroupCoordinators implements GroupCoordinators {
   readonly #shards = new Map<PartitionIndex, ShardHost>();
   readonly #counters = newGroupCounters();
+  readonly #usage = { bytes: 0 };
   readonly #limits: GroupHostLimits;
   readonly #defer: (task: () => void) => void;
   readonly #runLoad: RunLimited;
@@ -251,7 +254,7 @@ class NodeGroupCoordinators implements GroupCoordinators {
       groupsByState.set('Empty', (groupsByState.get('Empty') ?? 0) + empty);
       committedNow += coordinator.image.offsetCount;
     }
-    return { ...this.#counters, groupsByState, committedNow };
+    return { ...this.#counters, groupsByState, committedNow, membershipBytes: this.#usage.bytes };
   }
 
   *committedOffsets(): IterableIterator<CommittedOffsetOfGroup> {
@@ -320,6 +323,7 @@ class NodeGroupCoordinators implements GroupCoordinators {
         limits: this.#limits,
         defer: this.#defer,
         counters: this.#counters,
+        usage: this.#usage,
         runLoad: this.#runLoad,
         randomId: () => randomUuid(random),
       },

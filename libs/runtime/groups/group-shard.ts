@@ -19,7 +19,7 @@ import type {
 import type { GroupRecord } from '@streamline/core/groups/group-record';
 import type { Turn } from '@streamline/core/groups/group-state';
 import { failedAnswers, joinError, newTurn, syncError } from '@streamline/core/groups/group-state';
-import type { Waiter } from '@streamline/core/groups/live-group';
+import type { MembershipUsage, Waiter } from '@streamline/core/groups/live-group';
 import { ErrorCode } from '@streamline/core/types/error-code';
 import type { LeaderEpoch, TopicId } from '@streamline/core/types/ids';
 import { EncodeError } from '@streamline/wire/kafka/codec/wire-error';
@@ -38,6 +38,8 @@ export interface GroupShardDeps {
   /** A UUID that was never given out before. */
   readonly randomId: () => string;
   readonly config: GroupConfig;
+  /** Of all shards of the node together. */
+  readonly usage: MembershipUsage;
   readonly limits: GroupHostLimits;
   readonly counters: GroupCounters;
   readonly defer: (task: () => void) => void;
@@ -64,7 +66,7 @@ export class GroupShard {
   #isStopped = false;
 
   constructor(private readonly deps: GroupShardDeps) {
-    this.coordinator = new GroupCoordinator(deps.config);
+    this.coordinator = new GroupCoordinator(deps.config, deps.usage);
     this.log = new ShardLog({
       ...deps,
       undo: (inverse) => {
@@ -201,12 +203,10 @@ export class GroupShard {
 
   /** Removes what has expired in these groups. */
   expire(groupIds: readonly string[]): void {
-    for (const groupId of groupIds) {
-      const { records } = this.#decide((turn) => {
-        this.coordinator.expire(turn, groupId);
-      });
-      this.deps.counters.expiredOffsets += records.filter(({ kind }) => kind === 'offset-removed').length;
-    }
+    const { records } = this.#decide((turn) => {
+      for (const groupId of groupIds) this.coordinator.expire(turn, groupId);
+    });
+    this.deps.counters.expiredOffsets += records.filter(({ kind }) => kind === 'offset-removed').length;
   }
 
   removeTopicOffsets(topic: string, topicId: TopicId): void {

@@ -1,5 +1,6 @@
 import type { GroupConfig } from '@streamline/core/groups/group-config';
 import { ErrorCode } from '@streamline/core/types/error-code';
+import type { MembershipUsage } from '@streamline/core/groups/live-group';
 import type { LeaderEpoch, TopicId } from '@streamline/core/types/ids';
 import { WireError } from '@streamline/wire/kafka/codec/wire-error';
 import { RecordFormatError } from '@streamline/wire/records/record-format-error';
@@ -23,6 +24,7 @@ export interface ShardHostDeps {
   readonly clock: Clock;
   readonly randomId: () => string;
   readonly config: GroupConfig;
+  readonly usage: MembershipUsage;
   readonly limits: GroupHostLimits;
   readonly counters: GroupCounters;
   readonly defer: (task: () => void) => void;

@@ -24,6 +24,7 @@ interface Undurable {
  */
 export class GroupBench {
   coordinator: GroupCoordinator;
+  readonly usage = { bytes: 0 };
   /** Monotonic ms since the start. */
   nowMs = 0;
   readonly log: GroupRecord[] = [];
@@ -40,7 +41,7 @@ export class GroupBench {
 
   constructor(config: Partial<GroupConfig> = {}) {
     this.config = { ...DEFAULT_GROUP_CONFIG, ...config };
-    this.coordinator = new GroupCoordinator(this.config);
+    this.coordinator = new GroupCoordinator(this.config, this.usage);
   }
 
   get wallMs(): TimestampMs {
@@ -84,7 +85,7 @@ export class GroupBench {
     });
     this.log.length = this.durableEnd;
     this.#undurable = [];
-    this.coordinator = new GroupCoordinator(this.config);
+    this.coordinator = new GroupCoordinator(this.config, this.usage);
     for (const record of this.log) this.coordinator.replay(record);
     this.step((turn) => {
       this.coordinator.start(turn);
