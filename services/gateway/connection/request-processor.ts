@@ -7,6 +7,7 @@ import {
   type RequestTurn,
 } from '@streamline/runtime/gateway/connection';
 import { apiVersions } from '@streamline/wire/kafka/apis/18-api-versions';
+import { apisByKey } from '@streamline/wire/kafka/api-table';
 import { WireError } from '@streamline/wire/kafka/codec/wire-error';
 import { decodeRequestFrame, encodeResponse, type RequestFrame } from '@streamline/wire/kafka/frame';
 import { RequestContext, type Gateway } from '../context/request-context';
@@ -34,25 +35,28 @@ export class KafkaRequestProcessor implements RequestProcessor {
     return frame.length < 2 ? -1 : frame.readInt16BE(0);
   }
 
+  /** Key and version decide first: only what is served can be read at all. */
   process(frame: Buffer, connection: ConnectionFacts): Answer | undefined | Promise<Answer | undefined> {
-    const header = readHeader(frame);
-    const { apiKey, apiVersion, correlationId } = header;
+    if (frame.length < HEADER_BYTES_MIN) {
+      throw new ConnectionEnd('violation', `a frame of ${frame.length} bytes is too short for a request header`);
+    }
+    const apiKey = frame.readInt16BE(0);
+    const apiVersion = frame.readInt16BE(2);
     const serving = this.byKey[apiKey];
-    if (serving === undefined)
-      throw new ConnectionEnd('violation', `${header.api?.name ?? 'unknown'} (API key ${apiKey}) is not served`);
-    if (apiVersion < serving.versions.min || apiVersion > serving.versions.max) {
-      if (apiKey === apiVersions.key) return tellOwnVersions(serving, correlationId);
-      const { min, max } = serving.versions;
+    if (serving === undefined) {
+      throw new ConnectionEnd('violation', `${apisByKey.get(apiKey)?.name ?? 'unknown API'} (key ${apiKey}) is not served`);
+    }
+    const { min, max } = serving.versions;
+    if (apiVersion < min || apiVersion > max) {
+      if (apiKey === apiVersions.key) return tellOwnVersions(serving, frame.readInt32BE(4));
       throw new ConnectionEnd('violation', `${serving.name} version ${apiVersion} is not supported, only ${min} to ${max}`);
     }
-    return serving.serve(header.reader, correlationId, new RequestContext(this.gateway, connection, apiVersion, header.clientId));
+    const { clientId, correlationId, reader } = readHeader(frame);
+    return serving.serve(reader, correlationId, new RequestContext(this.gateway, connection, apiVersion, clientId));
   }
 }
 
 function readHeader(frame: Buffer): RequestFrame {
-  if (frame.length < HEADER_BYTES_MIN) {
-    throw new ConnectionEnd('violation', `a frame of ${frame.length} bytes is too short for a request header`);
-  }
   try {
     return decodeRequestFrame(frame);
   } catch (error) {
