@@ -216,7 +216,7 @@ describe('a group of clients that come, go, fall silent and lose their memory', 
         totals.generations += world.seen.generations;
         totals.restarts += world.seen.restarts;
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
     expect(totals.stable).toBeGreaterThan(100);
     expect(totals.generations).toBeGreaterThan(100);
