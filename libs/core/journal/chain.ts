@@ -130,7 +130,7 @@ export class Chain {
         problem: `the file with sequence ${this.continuedIn}, which goes on after this one, is missing or its header is unreadable`,
       };
     }
-    if (redo > this.position) {
+    if (redo > this.position + 1) {
       return {
         offset: 0,
         problem: `the journal ends at position ${this.position}, but was released up to ${redo}: its end is missing`,

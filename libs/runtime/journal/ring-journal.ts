@@ -141,8 +141,8 @@ export class RingJournal implements Journal {
   }
 
   release(redo: JournalPosition): void {
-    if (redo <= this.redo || this.failure !== undefined) return;
-    this.redo = Math.min(redo, this.durable);
+    if (Math.min(redo, this.durable + 1) <= this.redo || this.failure !== undefined) return;
+    this.redo = Math.min(redo, this.durable + 1);
     this.scheduleSeal();
     this.wake();
     this.tellHeadroom();

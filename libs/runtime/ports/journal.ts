@@ -68,7 +68,8 @@ export interface Journal {
   flush(): Promise<void>;
   /**
    * Tells that replay need not hand out records before `redo` (the record at `redo` is handed out): files wholly before
-   * it may be recycled. The owner has made its own checkpoint record durable first (S-6).
+   * it may be recycled. `durablePosition + 1` says that no record is needed any more; more than that counts as that. The
+   * owner has made its own checkpoint record durable first (S-6).
    */
   release(redo: JournalPosition): void;
   /** Bytes of the ring that are taken, from the file of the oldest record that replay would hand out to the end. */

@@ -1,5 +1,5 @@
 import type { Disk, DiskFile, DurableFile } from '@streamline/runtime/ports/disk';
-import { SeededRandom } from '@streamline/testing/time/seeded-random';
+import type { SeededRandom } from '@streamline/testing/time/seeded-random';
 import { DiskCounters } from './disk-counters';
 import { FaultInjector, diskError } from './fault-injector';
 import type { FaultRule, Operation } from './fault-injector';

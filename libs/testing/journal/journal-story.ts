@@ -169,7 +169,7 @@ export class JournalStory {
       const drawn = this.random.next();
       if (drawn < 0.55) await this.appendBurst(journal);
       else if (drawn < 0.75) await this.flush(journal);
-      else if (drawn < 0.9) this.release(journal, this.random.integer(this.released, this.acknowledged));
+      else if (drawn < 0.9) this.release(journal, this.random.integer(this.released, this.acknowledged + 1));
       else await this.beIdle(journal);
     }
     if (this.random.chance(0.5)) await this.flush(journal);
@@ -200,7 +200,7 @@ export class JournalStory {
   }
 
   private release(journal: Journal, upTo: number): void {
-    const redo = Math.min(upTo, this.acknowledged);
+    const redo = Math.min(upTo, this.acknowledged + 1);
     this.released = Math.max(this.released, redo);
     journal.release(redo as JournalPosition);
   }
@@ -227,7 +227,7 @@ export class JournalStory {
       if (life !== this.life) return never();
       if (turn % 50 !== 49) continue;
       this.counters.fullRings += 1;
-      this.release(journal, this.acknowledged);
+      this.release(journal, this.acknowledged + 1);
       if (turn > 5000) throw new Error('the journal makes no progress though everything is released');
     }
     await flushed;
@@ -314,14 +314,14 @@ export class JournalStory {
       if (life === this.life) this.acknowledged = Math.max(this.acknowledged, durable);
     });
     const file = this.options.fileBytes;
-    for (let bytes = 0; bytes < 2 * this.options.fileCount * file; bytes += journal.recordBytesMax) {
+    for (let bytes = 0; bytes < (this.options.fileCount + 1) * file; bytes += journal.recordBytesMax) {
       const payload = this.random.bytes(journal.recordBytesMax);
       this.written.push({ type: 1, payload, position: journal.append(1, [payload]) });
     }
     while (this.disk.isBusy) await turns(20);
     this.counters.fullRings += 1;
     void this.disk.stopAfter(this.random.integer(1, 6));
-    this.release(journal, this.acknowledged);
+    this.release(journal, this.acknowledged + 1);
     do await turns(20);
     while (this.disk.isBusy && !this.disk.isStopped);
     this.end('power');
