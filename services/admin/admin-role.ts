@@ -28,7 +28,7 @@ export interface AdminRole {
 
 /** Puts the admin role together. Nothing happens before `start`. */
 export function createAdminRole({ listen, logger, ...options }: AdminDependencies): AdminRole {
-  const service = new AdminService(options);
+  const service = new AdminService({ ...options, logger });
   let app: HttpApp | undefined;
   return {
     async start() {

@@ -6,6 +6,7 @@ import type { Clock } from '@streamline/runtime/ports/clock';
 import type { GetQuorumStatusResponse } from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
 import type { RoleStatus } from '@streamline/wire/contracts/generated/streamline/node/v1/role';
 import type { AdminPort, ControllerPort, RolePort } from '@streamline/wire/contracts/ports';
+import type { Logger } from 'pino';
 import type { ClusterStatusBody, HealthBody, HealthCheckBody, InfoBody, MembersBody } from './bodies';
 import { membersBody, statusBody, unknownStatusBody } from './cluster-view';
 
@@ -26,6 +27,7 @@ export interface AdminServiceOptions {
   readonly clock: Pick<Clock, 'wallMs'>;
   readonly controller: Pick<ControllerPort, 'getQuorumStatus'>;
   readonly replica: Pick<MetadataReplica, 'image'>;
+  readonly logger: Pick<Logger, 'warn'>;
   /** The processes of this node as far as they are known now; asked each time, since they come and go. */
   processes(): readonly NodeProcess[];
 }
@@ -94,7 +96,8 @@ export class AdminService {
     const process = roles.join('+');
     try {
       return { process, text: (await port.getMetrics({}, { deadlineMs: ASK_DEADLINE_MS })).text };
-    } catch {
+    } catch (error) {
+      this.options.logger.warn({ process, reason: messageOf(error) }, 'a process of this node does not tell its metrics');
       return { process, text: undefined };
     }
   }

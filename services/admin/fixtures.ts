@@ -69,6 +69,7 @@ export function options(over: Partial<AdminServiceOptions> = {}): AdminServiceOp
     version: '0.1.0',
     startedAtMs: 1_000,
     roles: ROLES,
+    logger: { warn: () => undefined },
     clock: { wallMs: () => 5_000 as TimestampMs },
     controller: { getQuorumStatus: async () => quorum() },
     replica: replica(broker(1)),

@@ -73,7 +73,8 @@ async function parse(path: string, text: string): Promise<unknown> {
     case '.yaml':
     case '.yml':
     case '.json':
-      return (await import('yaml')).parse(text, { maxAliasCount: 0 }) ?? {};
+      // A CommonJS module: in a bundle its exports are found under `default` only.
+      return (await import('yaml')).default.parse(text, { maxAliasCount: 0 }) ?? {};
     default:
       throw new Error('has an unknown format; its name must end in .toml, .yaml, .yml or .json');
   }

@@ -4,6 +4,7 @@ import { LogError } from '@streamline/runtime/log/log-error';
 import { formatAddress, type Address } from '../config/address';
 import { ExitCode } from '../config/exit-codes';
 import type { NodeConfig } from '../config/schema';
+import type { Logger } from 'pino';
 import { StartupError } from './startup-error';
 
 /** What an explanation may refer to. */
@@ -143,4 +144,21 @@ export function explainFailure(error: unknown, context: FailureContext): Explana
       remedy: 'This is a defect of Streamline: please report it. Data that was acknowledged is safe; start again.',
     }
   );
+}
+
+/** Failures whose message says all: a stack trace would only hide it. */
+const EXPLAINED: ReadonlySet<ExitCode> = new Set<ExitCode>([
+  ExitCode.USAGE,
+  ExitCode.DIRECTORY_LOCKED,
+  ExitCode.WRONG_DIRECTORY,
+  ExitCode.DIRECTORY_UNREADABLE,
+  ExitCode.ADDRESS_UNAVAILABLE,
+  ExitCode.LIBRARY_MISSING,
+]);
+
+/** Tells the log why a node ends, and returns the exit code to end with. */
+export function reportFailure(logger: Pick<Logger, 'fatal'>, error: unknown, context: FailureContext): ExitCode {
+  const { exitCode, message, remedy } = explainFailure(error, context);
+  logger.fatal(EXPLAINED.has(exitCode) ? { exitCode } : { exitCode, err: error }, `${message}. ${remedy}`);
+  return exitCode;
 }

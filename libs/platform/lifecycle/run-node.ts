@@ -2,19 +2,10 @@ import { constants } from 'node:os';
 import type { Logger } from 'pino';
 import { ExitCode } from '../config/exit-codes';
 import { type Component, Lifecycle } from './lifecycle';
-import { explainFailure, type FailureContext } from './failure';
+import { type FailureContext, reportFailure } from './failure';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 type StopSignal = (typeof STOP_SIGNALS)[number];
-
-/** Failures whose message says all: a stack trace would only hide it. */
-const EXPLAINED: ReadonlySet<number> = new Set([
-  ExitCode.DIRECTORY_LOCKED,
-  ExitCode.WRONG_DIRECTORY,
-  ExitCode.DIRECTORY_UNREADABLE,
-  ExitCode.ADDRESS_UNAVAILABLE,
-  ExitCode.LIBRARY_MISSING,
-]);
 
 export interface RunOptions {
   /** In the order of their start; stopped in the opposite one. */
@@ -64,10 +55,7 @@ class NodeRun implements RunningNode {
   }
 
   fatal(error: unknown): never {
-    const { exitCode, message, remedy } = explainFailure(error, this.options.failureContext);
-    const fields = EXPLAINED.has(exitCode) ? { exitCode } : { exitCode, err: error };
-    this.options.logger.fatal(fields, `${message}. ${remedy}`);
-    process.exit(exitCode);
+    process.exit(reportFailure(this.options.logger, error, this.options.failureContext));
   }
 
   stop(reason: string): void {

@@ -1,13 +1,15 @@
 import { LatencyHistogram } from './latency-histogram';
-import { histogram, type MetricFamily, type MetricsSource } from './metric-family';
+import { histogram, type Labels, type MetricFamily, type MetricsSource } from './metric-family';
 
 const PERIOD_MS = 50;
 
-/** How late a timer of this process fires: what everything in it waits at least. */
+/** How late a timer of this process fires: what everything in it waits at least. Its timer keeps no process alive. */
 export class EventLoopDelay implements MetricsSource {
   private readonly delays = new LatencyHistogram();
   private timer: NodeJS.Timeout | undefined;
   private expectedMs = 0;
+
+  constructor(private readonly labels: Labels = {}) {}
 
   start(): void {
     if (this.timer !== undefined) return;
@@ -23,7 +25,7 @@ export class EventLoopDelay implements MetricsSource {
 
   collect(): readonly MetricFamily[] {
     const help = 'How late a timer fired, measured every 50 ms';
-    return [histogram('streamline_event_loop_delay_seconds', help, [this.delays.sample()])];
+    return [histogram('streamline_event_loop_delay_seconds', help, [this.delays.sample(this.labels)])];
   }
 
   private tick(): void {

@@ -144,6 +144,7 @@ describe('the metrics of a process', () => {
     expect(text).toContain('streamline_a 1\n');
     expect(text).toContain('streamline_b 2\n');
     expect(text).toContain('streamline_metrics_source_failures_total 1\n');
+    expect(text).toContain('streamline_event_loop_delay_seconds_count{process="storage+gateway"} ');
     expect(text).toMatch(/^streamline_process_resident_memory_bytes\{process="storage\+gateway"\} \d+$/m);
     expect(text).toMatch(
       /^streamline_build_info\{version="0.1.0",node="3",node_version="v\d.*",process="storage\+gateway"\} 1$/m,

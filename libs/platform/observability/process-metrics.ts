@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client';
+import { EventLoopDelay } from './event-loop-delay';
 import { formatFamilies, mergeExpositions } from './exposition';
 import { counter, type MetricFamily, type MetricsSource } from './metric-family';
 
@@ -22,7 +23,11 @@ export class ProcessMetrics {
   private defaults: Promise<Registry> | undefined;
   private failures = 0;
 
-  constructor(private readonly options: ProcessMetricsOptions) {}
+  constructor(private readonly options: ProcessMetricsOptions) {
+    const delay = new EventLoopDelay({ process: options.roles.join('+') });
+    delay.start();
+    this.add(delay);
+  }
 
   add(source: MetricsSource): void {
     this.sources.push(source);
@@ -61,9 +66,10 @@ export class ProcessMetrics {
   }
 
   private async loadDefaults(): Promise<Registry> {
-    const { collectDefaultMetrics, Registry: PromRegistry } = await import('prom-client');
-    const registry = new PromRegistry();
-    collectDefaultMetrics({ register: registry, prefix: PREFIX, labels: this.process() });
+    // A CommonJS module: in a bundle its exports are found under `default` only.
+    const { default: prom } = await import('prom-client');
+    const registry = new prom.Registry();
+    prom.collectDefaultMetrics({ register: registry, prefix: PREFIX, labels: this.process() });
     return registry;
   }
 }
