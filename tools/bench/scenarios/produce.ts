@@ -1,0 +1,138 @@
+import { produce } from '@streamline/wire/kafka/apis/00-produce';
+import { LoadConnection } from '../load/load-connection';
+import { batchOf, batchOfOne, produceAnswerReader, produceRing } from '../load/produce-load';
+import { runLoad, type LoadResult } from '../load/run-load';
+import type { Server } from '../server/server';
+import { LatencyLog } from './percentiles';
+import {
+  DEFAULT_DURABILITY,
+  GIGABYTE,
+  KIB,
+  MEGABYTE,
+  type Bench,
+  type Durability,
+  type Measurement,
+  type Scenario,
+} from './scenario';
+import { withTopic } from './topics';
+
+const BATCH_KIB = [16, 64, 256];
+const RECORD_BYTES = KIB;
+const IN_FLIGHT = 5;
+const DURABILITIES: readonly Durability[] = ['fsync', 'page-cache'];
+
+export const PRODUCE_LINE = (kib: number, partitions: number): string =>
+  `produce ${kib} KiB, ${partitions} partition${partitions === 1 ? '' : 's'}`;
+export const SMALL_LINE = 'produce 200 B a request, 6 partitions';
+export const LATENCY_LINE = 'one record, one in flight';
+
+const SMALL_VALUE_BYTES = 200;
+const SMALL_IN_FLIGHT = 20;
+const SMALL_PARTITIONS = 6;
+
+/** A connection to each partition that keeps sending `batch`. */
+export async function openProducers(
+  server: Server,
+  version: number,
+  topic: string,
+  partitions: number,
+  batch: Buffer,
+  inFlight: number,
+): Promise<LoadConnection[]> {
+  const read = produceAnswerReader(topic, batch.length);
+  return Promise.all(
+    Array.from({ length: partitions }, (_, partition) => {
+      const slots = Array.from({ length: inFlight }, () => partition);
+      const ring = produceRing({ version, topic, partitions: slots, batch });
+      return LoadConnection.open({ port: server.port, ring, inFlight, read });
+    }),
+  );
+}
+
+export function loadMetrics(result: LoadResult, server: Server): Record<string, number> {
+  return {
+    mbPerSecond: result.payloadBytes / MEGABYTE / result.seconds,
+    requestsPerSecond: result.requests / result.seconds,
+    cpuSecondsPerGb: result.serverCpuSeconds / (result.payloadBytes / GIGABYTE),
+    cpuMicrosPerRequest: (result.serverCpuSeconds * 1e6) / result.requests,
+    cpuCores: result.serverCpuSeconds / result.seconds,
+    residentMb: server.residentBytes / MEGABYTE,
+  };
+}
+
+export function measurementOf(line: string, server: Server, durability: Durability, result: LoadResult): Measurement {
+  const { startedAtMs, endedAtMs, foreignCores } = result;
+  const metrics = loadMetrics(result, server);
+  return { line, server: server.name, durability, metrics, foreignCores, window: { startedAtMs, endedAtMs } };
+}
+
+async function produceLine(
+  bench: Bench,
+  server: Server,
+  durability: Durability,
+  load: { readonly line: string; readonly partitions: number; readonly batch: Buffer; readonly inFlight: number },
+): Promise<void> {
+  await withTopic(server, { partitions: load.partitions, durability }, async (topic, control) => {
+    const version = control.versionOf(produce);
+    const connections = await openProducers(server, version, topic, load.partitions, load.batch, load.inFlight);
+    const result = await runLoad(connections, server.pids, bench.times);
+    bench.record(measurementOf(load.line, server, durability, result));
+  });
+}
+
+export const produceScenario: Scenario = {
+  name: 'produce',
+  summary: '16, 64 and 256 KiB batches of 1 KiB records, 5 in flight on one connection per partition',
+  async run(bench) {
+    for (const partitions of bench.partitionCounts) {
+      for (const kib of BATCH_KIB) {
+        const batch = batchOf(kib * KIB, RECORD_BYTES);
+        const load = { line: PRODUCE_LINE(kib, partitions), partitions, batch, inFlight: IN_FLIGHT };
+        for (const durability of DURABILITIES) {
+          for (const server of bench.servers) await produceLine(bench, server, durability, load);
+        }
+      }
+    }
+  },
+};
+
+export const smallScenario: Scenario = {
+  name: 'small',
+  summary: '200 B records one a request, 20 in flight on each of 6 connections',
+  async run(bench) {
+    const batch = batchOfOne(SMALL_VALUE_BYTES);
+    const load = { line: SMALL_LINE, partitions: SMALL_PARTITIONS, batch, inFlight: SMALL_IN_FLIGHT };
+    for (const durability of DURABILITIES) {
+      for (const server of bench.servers) await produceLine(bench, server, durability, load);
+    }
+  },
+};
+
+export const latencyScenario: Scenario = {
+  name: 'latency',
+  summary: 'one record of 1 KiB with acks=all, one in flight: p50, p99, p99.9',
+  async run(bench) {
+    const batch = batchOfOne(KIB);
+    const log = new LatencyLog();
+    for (const durability of DURABILITIES) {
+      for (const server of bench.servers) await latencyLine(bench, server, durability, batch, log);
+    }
+  },
+};
+
+async function latencyLine(bench: Bench, server: Server, durability: Durability, batch: Buffer, log: LatencyLog): Promise<void> {
+  await withTopic(server, { partitions: 1, durability }, async (topic, control) => {
+    const ring = produceRing({ version: control.versionOf(produce), topic, partitions: [0], batch });
+    const read = produceAnswerReader(topic, batch.length);
+    const connection = await LoadConnection.open({ port: server.port, ring, inFlight: 1, read, onLatency: log.add });
+    const start = (): void => connection.start();
+    const result = await runLoad([connection], server.pids, bench.times, start, () => log.clear());
+    const measured = measurementOf(LATENCY_LINE, server, durability, result);
+    bench.record({ ...measured, metrics: { ...measured.metrics, ...log.percentiles() } });
+  });
+}
+
+/** The durability that a server has when nothing is configured. */
+export function defaultDurability(server: Server): Durability {
+  return DEFAULT_DURABILITY[server.name];
+}

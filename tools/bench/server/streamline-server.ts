@@ -1,0 +1,47 @@
+import path from 'node:path';
+import { Server, freePorts, temporaryDirectory, type Command } from './server';
+
+export interface StreamlineOptions {
+  /** The clone's top folder. */
+  readonly root: string;
+  /** Writes a CPU profile of the whole process into this folder when it stops. */
+  readonly profileDir?: string;
+  /** More flags for the node. */
+  readonly flags?: readonly string[];
+}
+
+/** One combined node, started as users start it. */
+export class StreamlineServer extends Server {
+  readonly name = 'streamline';
+
+  private constructor(
+    dataDir: string,
+    ports: readonly number[],
+    private readonly options: StreamlineOptions,
+  ) {
+    super(dataDir, ports);
+  }
+
+  static async create(options: StreamlineOptions): Promise<StreamlineServer> {
+    return new StreamlineServer(await temporaryDirectory('streamline'), await freePorts(3), options);
+  }
+
+  async format(): Promise<void> {
+    // The first start formats its data directory.
+  }
+
+  protected command(): Command {
+    const [kafka = 0, http = 0, internal = 0] = this.ports;
+    const flags = [
+      ...['--profile', 'development', '--data-dir', this.dataDir, '--log-format', 'json', '--log-level', 'warn'],
+      ...['--listen-addr', `127.0.0.1:${kafka}`, '--advertised-addr', `127.0.0.1:${kafka}`],
+      ...['--http-addr', `127.0.0.1:${http}`, '--inter-broker-addr', `127.0.0.1:${internal}`],
+      ...(this.options.flags ?? []),
+    ];
+    const { root, profileDir } = this.options;
+    if (profileDir === undefined) return { command: path.join(root, 'bin/streamline'), args: flags };
+    // What bin/streamline does, with the profiler on.
+    const profiling = ['--cpu-prof', '--cpu-prof-interval', '500', '--cpu-prof-dir', profileDir];
+    return { command: process.execPath, args: [...profiling, path.join(root, 'dist/node/main.mjs'), ...flags] };
+  }
+}
