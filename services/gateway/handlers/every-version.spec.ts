@@ -3,18 +3,18 @@ import { isRetriable } from '@streamline/core/types/error-code';
 import { fakeTopicId, type FakeCluster } from '@streamline/testing/gateway/fake-metadata';
 import { GatewayBench } from '@streamline/testing/gateway/gateway-bench';
 import { MemoryPartitions } from '@streamline/testing/gateway/memory-partitions';
+import { SAMPLE_REQUESTS, SAMPLE_TOPIC, SAMPLE_TOPIC_ID } from '@streamline/testing/gateway/sample-requests';
 import type { KafkaClient } from '@streamline/testing/kafka-client/kafka-client';
 import { PortError } from '@streamline/wire/contracts/port-error';
 import type { ControllerPort, GroupPort, PartitionPort } from '@streamline/wire/contracts/ports';
 import { apisByKey } from '@streamline/wire/kafka/api-table';
 import type { Api } from '@streamline/wire/kafka/schema/api';
 import type { Fields, WriteOf } from '@streamline/wire/kafka/schema/field';
-import { buildBatch } from '@streamline/wire/records/batch-builder';
 import { createGatewayRole, type GatewayRole } from '../gateway-role';
 import { handlers } from './registry';
 
-const TOPIC = 'orders';
-const TOPIC_ID = fakeTopicId(TOPIC);
+const TOPIC = SAMPLE_TOPIC;
+const TOPIC_ID = SAMPLE_TOPIC_ID;
 const CLUSTER: FakeCluster = {
   topics: [
     { name: TOPIC, leaders: [1, 1] },
@@ -23,92 +23,6 @@ const CLUSTER: FakeCluster = {
   features: { 'metadata.version': 33 },
 };
 
-/** A request with something in it, for each API in each version that may carry it. */
-type RequestMaker = (version: number) => object;
-
-const REQUESTS: Readonly<Record<number, RequestMaker>> = {
-  0: () => ({
-    acks: -1,
-    timeoutMs: 1000,
-    topicData: [
-      {
-        name: TOPIC,
-        topicId: TOPIC_ID,
-        partitionData: [{ index: 0, records: buildBatch({ records: [{ value: Buffer.from('x') }], timestamp: 1 }) }],
-      },
-    ],
-  }),
-  1: () => ({
-    maxWaitMs: 0,
-    minBytes: 1,
-    maxBytes: 1000,
-    topics: [{ topic: TOPIC, topicId: TOPIC_ID, partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 100 }] }],
-  }),
-  2: () => ({ replicaId: -1, topics: [{ name: TOPIC, partitions: [{ partitionIndex: 0, timestamp: -1n }] }] }),
-  3: () => ({ topics: [{ name: TOPIC }, { name: 'no such topic' }] }),
-  8: (version) => ({
-    groupId: 'g',
-    memberId: 'm',
-    ...(version >= 7 ? { groupInstanceId: 'i' } : {}),
-    topics: [
-      { name: TOPIC, topicId: TOPIC_ID, partitions: [{ partitionIndex: 0, committedOffset: 5n, committedMetadata: 'x' }] },
-    ],
-  }),
-  9: (version) =>
-    version >= 8
-      ? { groups: [{ groupId: 'g', topics: [{ name: TOPIC, topicId: TOPIC_ID, partitionIndexes: [0] }] }] }
-      : { groupId: 'g', topics: [{ name: TOPIC, partitionIndexes: [0] }] },
-  10: (version) => (version >= 4 ? { coordinatorKeys: ['g', 'h'] } : { key: 'g' }),
-  11: (version) => ({
-    groupId: 'g',
-    sessionTimeoutMs: 10_000,
-    memberId: '',
-    protocolType: 'consumer',
-    protocols: [{ name: 'range', metadata: Buffer.from('p') }],
-    ...(version >= 5 ? { groupInstanceId: 'i' } : {}),
-  }),
-  12: () => ({ groupId: 'g', generationId: 1, memberId: 'm' }),
-  13: (version) => ({ groupId: 'g', ...(version >= 3 ? { members: [{ memberId: 'm' }] } : { memberId: 'm' }) }),
-  14: () => ({ groupId: 'g', generationId: 1, memberId: 'm', assignments: [{ memberId: 'm', assignment: Buffer.from('a') }] }),
-  15: (version) => ({ groups: ['g'], ...(version >= 3 ? { includeAuthorizedOperations: true } : {}) }),
-  16: () => ({}),
-  18: (version) => (version >= 3 ? { clientSoftwareName: 'test', clientSoftwareVersion: '1.0' } : {}),
-  19: () => ({
-    topics: [{ name: 'new', numPartitions: 1, replicationFactor: 1, assignments: [], configs: [{ name: 'x', value: null }] }],
-  }),
-  20: (version) => ({
-    timeoutMs: 1000,
-    ...(version >= 6 ? { topics: [{ name: TOPIC, topicId: ZERO }] } : { topicNames: [TOPIC] }),
-  }),
-  21: () => ({ timeoutMs: 1000, topics: [{ name: TOPIC, partitions: [{ partitionIndex: 0, offset: -1n }] }] }),
-  22: () => ({ transactionalId: null, transactionTimeoutMs: 0 }),
-  23: () => ({ topics: [{ topic: TOPIC, partitions: [{ partition: 0, leaderEpoch: 1 }] }] }),
-  32: (version) => ({
-    resources: [
-      { resourceType: 2, resourceName: TOPIC, configurationKeys: null },
-      { resourceType: 4, resourceName: '1', configurationKeys: null },
-    ],
-    includeSynonyms: true,
-    ...(version >= 3 ? { includeDocumentation: true } : {}),
-  }),
-  33: () => ({
-    resources: [{ resourceType: 2, resourceName: TOPIC, configs: [{ name: 'a', value: '1' }] }],
-    validateOnly: false,
-  }),
-  35: () => ({ topics: null }),
-  37: () => ({ topics: [{ name: TOPIC, count: 3, assignments: null }], timeoutMs: 1000, validateOnly: false }),
-  42: () => ({ groupsNames: ['g'] }),
-  44: () => ({
-    resources: [{ resourceType: 2, resourceName: TOPIC, configs: [{ name: 'a', configOperation: 0, value: '1' }] }],
-    validateOnly: false,
-  }),
-  47: () => ({ groupId: 'g', topics: [{ name: TOPIC, partitions: [{ partitionIndex: 0 }] }] }),
-  60: (version) => ({ includeClusterAuthorizedOperations: true, ...(version >= 2 ? { includeFencedBrokers: true } : {}) }),
-  61: () => ({ topics: [{ name: TOPIC, partitionIndexes: [0] }] }),
-  75: () => ({ topics: [{ name: TOPIC }], cursor: null }),
-};
-
-const ZERO = 'AAAAAAAAAAAAAAAAAAAAAA';
 const BYTES = Buffer.from('bytes');
 
 const GROUPS: Partial<GroupPort> = {
@@ -224,7 +138,7 @@ const CASES = handlers.flatMap((handler) =>
 
 function ask(client: KafkaClient, key: number, version: number): Promise<unknown> {
   const api = apisByKey.get(key) as Api<Fields, Fields> | undefined;
-  const request = REQUESTS[key];
+  const request = SAMPLE_REQUESTS[key];
   if (api === undefined || request === undefined) throw new Error(`no request for API ${key}`);
   return client.request(api, version, request(version) as WriteOf<Fields>);
 }
