@@ -33,7 +33,7 @@ describe('broker configs', () => {
       each.synonyms.map((synonym) => ({ ...synonym, topic: each })),
     )) {
       const broker = BROKER_CONFIGS.find((each) => each.name === name);
-      if (broker?.defaultValue == null) continue;
+      if (broker === undefined || broker.defaultValue === null) continue;
       const own = /^-?\d+$/.test(broker.defaultValue) ? String(BigInt(broker.defaultValue) * factor) : broker.defaultValue;
       expect([name, own]).toEqual([name, topic.defaultValue]);
     }

@@ -3,8 +3,8 @@ import { MetadataState } from '@streamline/core/metadata/metadata-state';
 import type { MetadataIndex } from '@streamline/core/types/ids';
 import { SeededRandom } from '@streamline/testing/time/seeded-random';
 import { decodeRecord } from '../metadata/record-codec';
-import type { Controller } from './spec/controller-kit';
-import { contents, ControllerKit, create, startBroker, topic } from './spec/controller-kit';
+import type { Controller } from '@streamline/testing/controller/controller-kit';
+import { contents, ControllerKit, create, startBroker, topic } from '@streamline/testing/controller/controller-kit';
 
 const SEEDS = 120;
 const LIVES = 4;

@@ -17,8 +17,8 @@ import {
   registration,
   startBroker,
   topic,
-} from './spec/controller-kit';
-import { MemoryStore } from './spec/memory-store';
+} from '@streamline/testing/controller/controller-kit';
+import { MemoryStore } from '@streamline/testing/controller/memory-store';
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -62,7 +62,9 @@ describe('ControllerRole', () => {
   it('refuses the log of another cluster, and an empty log where there was one', async () => {
     const kit = new ControllerKit();
     const other = 'otherotherotherother00' as never;
-    await expect(new ControllerKit().start({}, { expectedClusterId: other })).rejects.toThrow(/its metadata log is empty/);
+    for (const expectedClusterId of [other, CLUSTER]) {
+      await expect(new ControllerKit().start({}, { expectedClusterId })).rejects.toThrow(/its metadata log is empty/);
+    }
     await kit.stop(await kit.start());
     await expect(kit.start({}, { expectedClusterId: other })).rejects.toThrow(/is that of cluster clustercluster/);
   });

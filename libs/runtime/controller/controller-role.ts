@@ -43,7 +43,7 @@ export interface ControllerRoleDeps {
   readonly random: Random;
   readonly log: MetadataLog;
   readonly committed: CommittedMetadata;
-  /** The cluster that this directory belongs to; undefined where it belongs to none yet. */
+  /** The cluster that this directory belongs to; undefined where it belongs to none yet. It is bound after the log has it. */
   readonly expectedClusterId: ClusterId | undefined;
   /** Used only where the log holds no cluster yet; undefined: this node never begins one. */
   readonly bootstrap: BootstrapCluster | undefined;
@@ -83,9 +83,10 @@ export class ControllerRole implements ControllerPort {
         `The metadata log is that of cluster ${clusterId}, but this data directory belongs to cluster ${expectedClusterId}.`,
       );
     }
-    if (clusterId === undefined && expectedClusterId !== undefined && expectedClusterId !== deps.bootstrap?.clusterId) {
+    if (clusterId === undefined && expectedClusterId !== undefined) {
       throw new ControllerStartError(
-        `This data directory belongs to cluster ${expectedClusterId}, but its metadata log is empty: it was lost, and is not begun anew.`,
+        `This data directory belongs to cluster ${expectedClusterId}, but its metadata log is empty: it was lost, and is not begun anew. ` +
+          "Restore the controller's directory as a whole from a copy.",
       );
     }
     const role = new ControllerRole(deps);

@@ -6,10 +6,10 @@ import { MemoryDisk } from '@streamline/testing/disk/memory-disk';
 import { SeededRandom } from '@streamline/testing/time/seeded-random';
 import { VirtualClock } from '@streamline/testing/time/virtual-clock';
 import type * as wire from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
-import type { ControllerRoleDeps } from '../controller-role';
-import { ControllerRole } from '../controller-role';
-import type { OpenedLog, OpenLogOptions } from '../open-single-voter-log';
-import { openSingleVoterLog } from '../open-single-voter-log';
+import type { ControllerRoleDeps } from '@streamline/runtime/controller/controller-role';
+import { ControllerRole } from '@streamline/runtime/controller/controller-role';
+import type { OpenedLog, OpenLogOptions } from '@streamline/runtime/controller/open-single-voter-log';
+import { openSingleVoterLog } from '@streamline/runtime/controller/open-single-voter-log';
 import { MemoryStore, StoreMedium } from './memory-store';
 
 export const NODE = 1 as NodeId;
