@@ -76,7 +76,7 @@ async function failedChecks(role: Awaited<ReturnType<typeof made>>['role']): Pro
 describe('a storage role that starts', () => {
   it('registers, tells how it stopped last, and is Running by its first heartbeat', async () => {
     const bench = await made();
-    await bench.role.start();
+    bench.role.start();
     await bench.role.whenServing;
     expect(bench.controller.registrations).toEqual([
       {
@@ -100,7 +100,7 @@ describe('a storage role that starts', () => {
 
   it('after a crash names no broker epoch (P-2)', async () => {
     const bench = await made({ recovery: { cleanStop: false, sameBoot: false, brokerEpoch: 12 } });
-    await bench.role.start();
+    bench.role.start();
     await bench.role.whenServing;
     expect(bench.controller.registrations[0]).toMatchObject({ previousBrokerEpoch: -1, sameBoot: false });
   });
@@ -108,7 +108,7 @@ describe('a storage role that starts', () => {
   it('serves only once the metadata includes its registration (R-5)', async () => {
     const bench = await made();
     bench.controller.metadataIndex = 2;
-    await bench.role.start();
+    bench.role.start();
     await settle();
     expect(bench.controller.heartbeats).toEqual([]);
     expect((await bench.produce()).partitions[0]).toMatchObject({ errorCode: 6 });
@@ -123,7 +123,7 @@ describe('a storage role that starts', () => {
   it('tries to register again, with growing pauses, when the controller is away or refuses for now', async () => {
     const bench = await made();
     bench.controller.nextRegistrations.push(new Error('ECONNREFUSED'), refusal(101, 'another incarnation is alive'));
-    await bench.role.start();
+    bench.role.start();
     await settle();
     expect(await failedChecks(bench.role)).toEqual(['registered', 'serving', 'unfenced']);
     bench.clock.advance(49);
@@ -140,7 +140,7 @@ describe('a storage role that starts', () => {
   it('gives up with the reason when another try would change nothing', async () => {
     const bench = await made();
     bench.controller.nextRegistrations.push(refusal(104, 'this directory belongs to cluster X'));
-    await bench.role.start();
+    bench.role.start();
     await settle();
     expect(bench.fatal.map((error) => error.message)).toEqual(['this directory belongs to cluster X']);
   });
@@ -149,7 +149,7 @@ describe('a storage role that starts', () => {
 describe('a storage role that runs', () => {
   it('sends five heartbeats a session, by the session of the cluster', async () => {
     const bench = await made();
-    await bench.role.start();
+    bench.role.start();
     await bench.role.whenServing;
     const after = async (ms: number) => {
       bench.clock.advance(ms);
@@ -166,7 +166,7 @@ describe('a storage role that runs', () => {
   it('tries a failed heartbeat again sooner than the next would be', async () => {
     const bench = await made();
     bench.controller.nextHeartbeats.push({}, new Error('unavailable'), new Error('unavailable'));
-    await bench.role.start();
+    bench.role.start();
     await bench.role.whenServing;
     bench.clock.advance(2000);
     await settle();
@@ -181,7 +181,7 @@ describe('a storage role that runs', () => {
   it('says when it is fenced, and when no longer', async () => {
     const bench = await made();
     bench.controller.nextHeartbeats.push({ isFenced: true });
-    await bench.role.start();
+    bench.role.start();
     await bench.role.whenServing;
     expect(await failedChecks(bench.role)).toEqual(['unfenced']);
     bench.clock.advance(2000);
@@ -192,7 +192,7 @@ describe('a storage role that runs', () => {
   it.each([77, 102])('registers anew when the controller answers %i, and starts its groups only once', async (code) => {
     const bench = await made();
     bench.controller.nextHeartbeats.push({}, refusal(code));
-    await bench.role.start();
+    bench.role.start();
     await bench.role.whenServing;
     bench.clock.advance(2000);
     await settle();
@@ -209,7 +209,7 @@ describe('a storage role that runs', () => {
 
   it('stops its heartbeats while the disk hangs longer than a session (J-9)', async () => {
     const bench = await made();
-    await bench.role.start();
+    bench.role.start();
     await bench.role.whenServing;
     await settle();
     const open = bench.disk.open.bind(bench.disk);
@@ -234,7 +234,7 @@ describe('a storage role that runs', () => {
 
   it('applies retention at every interval', async () => {
     const bench = await made();
-    await bench.role.start();
+    bench.role.start();
     await bench.role.whenServing;
     bench.clock.advance(300_000);
     await settle();
@@ -244,7 +244,7 @@ describe('a storage role that runs', () => {
 
   it('is not ready when durability is lost, and says that the process is to exit', async () => {
     const bench = await made();
-    await bench.role.start();
+    bench.role.start();
     await bench.role.whenServing;
     bench.engine.fail(new Error('EIO on the journal'));
     expect(bench.fatal.map((error) => error.message)).toEqual(['EIO on the journal']);
@@ -255,7 +255,7 @@ describe('a storage role that runs', () => {
 describe('a storage role that stops', () => {
   it('acknowledges what is in flight, waits until its leaderships have moved, and closes the logs', async () => {
     const bench = await made();
-    await bench.role.start();
+    bench.role.start();
     await bench.role.whenServing;
     bench.controller.nextHeartbeats.push({ shouldShutDown: false });
     const response = bench.produce();
@@ -278,7 +278,7 @@ describe('a storage role that stops', () => {
 
   it('closes the logs also when the controller is away, within its time', async () => {
     const bench = await made();
-    await bench.role.start();
+    bench.role.start();
     await bench.role.whenServing;
     bench.controller.nextHeartbeats.push(...Array.from({ length: 100 }, () => new Error('unavailable')));
     const response = bench.produce();
@@ -295,7 +295,7 @@ describe('a storage role that stops', () => {
   it('that never was registered just closes', async () => {
     const bench = await made();
     bench.controller.nextRegistrations.push(...Array.from({ length: 100 }, () => new Error('unavailable')));
-    await bench.role.start();
+    bench.role.start();
     await settle();
     await bench.role.stop(1000);
     expect(bench.engine.isClosed).toBe(true);

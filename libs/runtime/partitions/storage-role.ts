@@ -66,10 +66,10 @@ export interface StorageRole {
   /** Resolves once this broker is registered, has caught up with the metadata and serves its partitions. */
   readonly whenServing: Promise<void>;
   /** Begins to register, and goes on in the background; `whenServing` tells when that is done. */
-  start(): Promise<void>;
+  start(): void;
   /**
    * Takes no more produces, acknowledges what is in flight, moves leaderships away (fetches are served until then), closes
-   * the logs. All but the closing takes at most 0.6 of `deadlineMs`; what is left then is cut short.
+   * the logs. All but the closing takes at most 0.4 of `deadlineMs`; what is left then is cut short.
    */
   stop(deadlineMs: number): Promise<void>;
   /** The readiness checks, each looked at now. */
@@ -78,8 +78,8 @@ export interface StorageRole {
 }
 
 /** Shares of the stop's time: for what is in flight, and for the leaderships to move. The rest is for the logs to close. */
-const DRAIN_SHARE = 0.2;
-const LEAVE_SHARE = 0.4;
+const DRAIN_SHARE = 0.1;
+const LEAVE_SHARE = 0.25;
 /** What is in flight needs a disk and a round trip to followers; the leaderships should not wait longer for it. */
 const DRAIN_MS_MAX = 1_000;
 const METADATA_WAIT_STEP_MS = 5_000;
@@ -130,11 +130,10 @@ class RunningStorageRole implements StorageRole {
     return this.host;
   }
 
-  start(): Promise<void> {
+  start(): void {
     const { cleanStop, brokerEpoch, sameBoot } = this.deps.recovery;
     void this.join({ cleanBrokerEpoch: cleanStop ? brokerEpoch : -1, sameBoot });
     this.scheduleRetention();
-    return Promise.resolve();
   }
 
   async stop(deadlineMs: number): Promise<void> {
