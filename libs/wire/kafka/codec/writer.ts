@@ -237,12 +237,18 @@ export class Writer {
   /** Bytes without a length: a piece of their own when they are many, else copied. */
   raw(value: Buffer): void {
     if (value.length < COPY_BELOW_BYTES || this.openTags > 0) {
-      this.buf.set(value, this.take(value.length));
+      this.put(value);
       return;
     }
     this.cut();
     this.pieces.push(value);
     this.cutBytes += value.length;
+  }
+
+  private put(value: Buffer): void {
+    // `take` may replace `buf`, so that it has to come first.
+    const at = this.take(value.length);
+    this.buf.set(value, at);
   }
 
   /** Starts the value of a tagged field, whose size goes before it. Returns what `endTagged` needs. */
@@ -273,7 +279,7 @@ export class Writer {
     for (let field = fields[index]; field !== undefined && field.tag < limit; field = fields[++index]) {
       this.varint(field.tag);
       this.varint(field.data.length);
-      this.buf.set(field.data, this.take(field.data.length));
+      this.put(field.data);
     }
     return index;
   }
