@@ -35,6 +35,8 @@ export interface ShardHostDeps {
 export type ShardState = 'loading' | 'active' | 'failed' | 'stopped';
 
 const HIGH_WATERMARK_POLL_MS = 10;
+/** A node loads 50 partitions at its start: only those that take a moment are told. */
+const WORTH_TELLING_RECORDS = 100_000;
 
 /** The life of one shard: loads it, serves it, keeps its log short, until this node leads its partition no more. */
 export class ShardHost {
@@ -186,7 +188,7 @@ export class ShardHost {
     this.#shard.start();
     for (const { name, id } of this.#removedTopics.splice(0)) this.#shard.removeTopicOffsets(name, id);
     const { groups, offsetCount } = this.#shard.coordinator.image;
-    if (loaded.records === 0) return;
+    if (loaded.records < WORTH_TELLING_RECORDS) return;
     const fields = { partition: this.key.partition, records: loaded.records, groups: groups.size, offsets: offsetCount };
     logSink.info(fields, 'loaded the groups of this partition');
   }
