@@ -29,6 +29,9 @@ export const LONG_MAX_TEXT = '9223372036854775807';
 export const DEFAULT_MAX_DECOMPRESSED_MESSAGE_BYTES = 67_108_864;
 
 const CONFIGS_SPEC = 'libs/core/metadata/topic-configs.spec.ts';
+const ALTER_SPEC = 'libs/core/metadata/alter-configs.spec.ts';
+const PRODUCE_SPEC = 'libs/wire/records/validate-produce.spec.ts';
+const APPEND_SPEC = 'libs/runtime/partitions/append-path.spec.ts';
 const NO_COMPACTION = 'log compaction is not built yet; topics are cleaned by deletion only (cleanup.policy=delete)';
 const NO_RECOMPRESSION = 'batches are stored as the producer compressed them; set compression.type on the producer';
 const NO_TIERED_STORAGE = 'there is no remote (tiered) storage';
@@ -176,6 +179,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
   ),
   define('max.message.bytes', 'INT', '1048588', atLeast(0n), 'The largest batch as sent, header included.', {
     synonyms: synonyms('message.max.bytes'),
+    provedBy: PRODUCE_SPEC,
   }),
   define(
     'message.timestamp.after.max.ms',
@@ -185,6 +189,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     "How far a record's time may lie ahead of the broker's clock.",
     {
       synonyms: synonyms('log.message.timestamp.after.max.ms'),
+      provedBy: PRODUCE_SPEC,
     },
   ),
   define(
@@ -195,6 +200,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     "How far a record's time may lie behind the broker's clock.",
     {
       synonyms: synonyms('log.message.timestamp.before.max.ms'),
+      provedBy: PRODUCE_SPEC,
     },
   ),
   define(
@@ -205,6 +211,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     "Whether records keep the producer's time or get the broker's.",
     {
       synonyms: synonyms('log.message.timestamp.type'),
+      provedBy: APPEND_SPEC,
     },
   ),
   define(
@@ -228,7 +235,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     '1',
     atLeast(1n),
     'How many in-sync replicas acks=all needs; never more than the partition has replicas.',
-    { synonyms: synonyms('min.insync.replicas') },
+    { synonyms: synonyms('min.insync.replicas'), provedBy: APPEND_SPEC },
   ),
   define('preallocate', 'BOOLEAN', 'false', ANY, 'Whether segment files are made in full size.', {
     synonyms: synonyms('log.preallocate'),
@@ -289,7 +296,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     'false',
     ANY,
     'Whether a replica that may lack acknowledged records may lead when no other can (loses data).',
-    { synonyms: synonyms('unclean.leader.election.enable') },
+    { synonyms: synonyms('unclean.leader.election.enable'), provedBy: ALTER_SPEC },
   ),
 ];
 
