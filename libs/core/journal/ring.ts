@@ -62,6 +62,13 @@ export class Ring {
     return this.blank[0] ?? this.used.find((file) => this.isFree(file, durableRedo) && this.fits(file))?.slot;
   }
 
+  /** Files that may be begun once `redo` is durable; with those that are not made yet where `canGrow`. */
+  freeFiles(redo: number, canGrow: boolean): number {
+    const released = this.used.slice(0, -1).filter((file) => this.isFree(file, redo));
+    const missing = canGrow ? this.limits.fileCount - this.blank.length - this.used.length : 0;
+    return this.blank.length + released.filter((file) => this.fits(file)).length + Math.max(missing, 0);
+  }
+
   /** The number of a file that may be made: the ring has not its full size yet. */
   slotToMake(): number | undefined {
     const taken = new Set([...this.blank, ...this.used.map((file) => file.slot)]);

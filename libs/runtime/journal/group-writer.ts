@@ -23,9 +23,14 @@ export class GroupWriter {
     return this.nextOffset;
   }
 
+  /** Bytes of the file that groups with records may still take, `keptBytes` being left free. */
+  leftBytes(keptBytes: number): number {
+    return Math.max(this.header.fileBytes - this.nextOffset - format.RESERVED_TAIL_BYTES - keptBytes, 0);
+  }
+
   /** Bytes of records that the next group may hold, `keptBytes` of the file being left free. */
   roomBytes(keptBytes: number): number {
-    const left = this.header.fileBytes - this.nextOffset - format.RESERVED_TAIL_BYTES - keptBytes;
+    const left = this.leftBytes(keptBytes);
     const padded = Math.min(left - (left % format.BLOCK_BYTES), this.header.groupBytesMax);
     return padded - format.GROUP_HEADER_BYTES;
   }

@@ -18,7 +18,7 @@ export interface JournalOptions {
   readonly random: Random;
   /** The journal's own directory (J-1); made where there is none, in a directory that exists. */
   readonly directory: string;
-  /** Size of each file of the ring, a multiple of 4 KiB, at least two groups and 24 KiB. */
+  /** Size of each file of the ring, a multiple of 4 KiB, at least three groups and 24 KiB. */
   readonly fileBytes: number;
   /** Files in the ring, at least 2; made one at a time as they are needed (J-7). */
   readonly fileCount: number;
@@ -28,7 +28,7 @@ export interface JournalOptions {
   readonly pendingBytesMax: number;
   /**
    * Bytes of the ring that are kept from producers for what the owner has to append to release more: checkpoint records
-   * and the like. By default an eighth of the ring, at most half a file.
+   * and the like; at most half of what a file holds. By default an eighth of the ring, within that.
    */
   readonly reserveBytes?: number;
   /** How long the journal is idle before the seal is written (J-5); 100 by default. */
@@ -49,7 +49,7 @@ export function checkJournalOptions(options: JournalOptions): void {
   if (groupBytesMax % BLOCK_BYTES !== 0 || groupBytesMax < BLOCK_BYTES) {
     throw new RangeError(`groupBytesMax ${groupBytesMax} is not a positive multiple of ${BLOCK_BYTES}`);
   }
-  const least = BLOCK_BYTES + 2 * groupBytesMax + RESERVED_TAIL_BYTES;
+  const least = BLOCK_BYTES + 3 * groupBytesMax + RESERVED_TAIL_BYTES;
   if (fileBytes % BLOCK_BYTES !== 0 || fileBytes < least) {
     throw new RangeError(
       `fileBytes ${fileBytes} is not a multiple of ${BLOCK_BYTES} of at least ${least} (with groupBytesMax ${groupBytesMax})`,
@@ -57,7 +57,20 @@ export function checkJournalOptions(options: JournalOptions): void {
   }
   if (!Number.isInteger(fileCount) || fileCount < 2 || fileCount > 999)
     throw new RangeError(`fileCount ${fileCount} is not from 2 to 999`);
+  const { reserveBytes } = options;
+  if (reserveBytes !== undefined && (reserveBytes < 0 || reserveBytes > reserveBytesMax(options))) {
+    throw new RangeError(`reserveBytes ${reserveBytes} is not from 0 to ${reserveBytesMax(options)}`);
+  }
   if (!(pendingBytesMax > 0)) throw new RangeError(`pendingBytesMax ${pendingBytesMax} is not positive`);
+}
+
+/** What a file surely holds: without the header, the marks, and the end that a record may be too large for. */
+export function usableFileBytes({ fileBytes, groupBytesMax }: Pick<JournalOptions, 'fileBytes' | 'groupBytesMax'>): number {
+  return fileBytes - BLOCK_BYTES - groupBytesMax - RESERVED_TAIL_BYTES;
+}
+
+export function reserveBytesMax(options: Pick<JournalOptions, 'fileBytes' | 'groupBytesMax'>): number {
+  return usableFileBytes(options) / 2;
 }
 
 export function recordBytesMax(groupBytesMax: number): number {

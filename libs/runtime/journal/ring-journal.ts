@@ -7,7 +7,7 @@ import type { Journal, JournalPosition } from '@streamline/runtime/ports/journal
 import { crc32c } from './crc32c';
 import { GroupWriter } from './group-writer';
 import { JournalFailedError } from './journal-error';
-import { recordBytesMax } from './journal-options';
+import { recordBytesMax, reserveBytesMax, usableFileBytes } from './journal-options';
 import type { JournalOptions } from './journal-options';
 import { slotPath } from './journal-scan';
 import { PendingRecords } from './pending-records';
@@ -71,7 +71,7 @@ export class RingJournal implements Journal {
     start: JournalStart,
   ) {
     this.recordBytesMax = recordBytesMax(options.groupBytesMax);
-    this.reserveBytes = options.reserveBytes ?? Math.min(options.fileBytes / 2, ring.capacityBytes / 8);
+    this.reserveBytes = options.reserveBytes ?? Math.min(reserveBytesMax(options), ring.capacityBytes / 8);
     this.writer = start.writer;
     this.end = start.position;
     this.durable = start.position;
@@ -92,7 +92,9 @@ export class RingJournal implements Journal {
   }
 
   get headroomBytes(): number {
-    const free = this.ring.capacityBytes - this.usedBytes - this.reserveBytes;
+    const inCurrent = this.writer.leftBytes(this.options.groupBytesMax);
+    const freeFiles = this.ring.freeFiles(this.redo, this.cancelMake === undefined);
+    const free = inCurrent + freeFiles * usableFileBytes(this.options) - this.reserveBytes;
     return Math.min(this.options.pendingBytesMax, free) - this.pending.bytes;
   }
 

@@ -83,7 +83,7 @@ export class JournalStory {
     this.options = {
       directory: DIRECTORY,
       groupBytesMax,
-      fileBytes: 2 * groupBytesMax + this.random.integer(6, 14) * BLOCK,
+      fileBytes: 3 * groupBytesMax + this.random.integer(6, 14) * BLOCK,
       fileCount: this.random.integer(2, 5),
       pendingBytesMax: 4 * groupBytesMax,
       reserveBytes: groupBytesMax,
