@@ -215,6 +215,22 @@ describe('where a produce is refused', () => {
   });
 });
 
+describe('a log that throws', () => {
+  it('is KAFKA_STORAGE_ERROR (56) for that batch alone', async () => {
+    const bench = HostBench.serving();
+    const { append } = bench.log();
+    bench.log().append = () => {
+      throw new Error('the log engine is closed');
+    };
+    expect(await answerTo(bench.append(bench.batch()))).toMatchObject({
+      errorCode: 56,
+      errorMessage: 'the log engine is closed',
+    });
+    bench.log().append = append;
+    expect(await answerTo(bench.write(bench.batch()))).toMatchObject({ errorCode: 0, baseOffset: 0 });
+  });
+});
+
 describe('idempotent producers', () => {
   it('a duplicate is acknowledged with its old offset, once that is durable', async () => {
     const bench = HostBench.serving();

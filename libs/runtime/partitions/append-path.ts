@@ -3,7 +3,7 @@ import type { LeaderEpoch, Offset } from '@streamline/core/types/ids';
 import type { AppendedPartition, AppendResponse } from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
 import type { BulkAppend } from '@streamline/wire/contracts/ports';
 import { validateProduce } from '@streamline/wire/records/validate-produce';
-import type { PartitionKey } from '../log/log-engine';
+import type { AppendOutcome, CheckedBatch, PartitionKey } from '../log/log-engine';
 import type { Clock } from '../ports/clock';
 import { DeadlineWheel } from './deadline-wheel';
 import type { HostedPartition } from './hosted-partition';
@@ -90,7 +90,7 @@ export class AppendPath {
     }
     const checked = validateProduce(batch, partition.settings.produce, this.clock.wallMs());
     if (!checked.ok) return { ok: false, errorCode: checked.errorCode, message: checked.message };
-    const outcome = partition.log.append({ bytes: checked.batch, header: checked.header });
+    const outcome = appendToLog(partition, { bytes: checked.batch, header: checked.header });
     if (outcome.kind === 'refused') return { ok: false, errorCode: outcome.errorCode, message: outcome.message };
     this.counts.batches += 1;
     this.counts.bytes += batch.length;
@@ -110,7 +110,7 @@ export class AppendPath {
       pending.refuse(index, { ...refusal(checked.errorCode, checked.message), recordErrors: [...checked.recordErrors] });
       return;
     }
-    const outcome = partition.log.append({ bytes: checked.batch, header: checked.header });
+    const outcome = appendToLog(partition, { bytes: checked.batch, header: checked.header });
     if (outcome.kind === 'refused') {
       this.counts.refused += 1;
       pending.refuse(index, refusal(outcome.errorCode, outcome.message));
@@ -123,6 +123,16 @@ export class AppendPath {
     if (requiredAcks === 0) pending.settle(index, ErrorCode.NONE);
     else if (requiredAcks === 1) partition.whenDurable(outcome.lastOffset, pending.ackOf(index));
     else partition.whenCommitted(outcome.lastOffset, pending.ackOf(index));
+  }
+}
+
+/** A log that throws has failed or is closed: nobody may take that for an acknowledgement, and no later append suffers. */
+function appendToLog(partition: HostedPartition, batch: CheckedBatch): AppendOutcome {
+  try {
+    return partition.log.append(batch);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { kind: 'refused', errorCode: ErrorCode.KAFKA_STORAGE_ERROR, message };
   }
 }
 

@@ -142,7 +142,7 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
           response: hasRoom ? this.appends.append(late) : this.appends.refuseAll(late, ErrorCode.REQUEST_TIMED_OUT, NO_ROOM),
         };
       });
-    this.delayedTail = begun;
+    this.delayedTail = begun.catch(() => undefined);
     return begun.then(({ response }) => response);
   }
 
