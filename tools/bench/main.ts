@@ -56,7 +56,7 @@ async function measure(options: Options, root: string): Promise<number> {
   const startedAt = new Date();
   const facts = machineFacts(root);
   console.log(factsText(facts));
-  const jars = options.againstKafka ? await jarsOrReason(root) : undefined;
+  const jars = options.againstKafka ? await jarsOrReason() : undefined;
   if (jars === undefined && !options.streamline) return 0;
   const outputDir = path.join(root, 'dist/bench');
   const stamp = startedAt.toISOString().replace(/[:.]/g, '-');
@@ -83,9 +83,9 @@ async function measure(options: Options, root: string): Promise<number> {
   return failures.length === 0 ? 0 : 1;
 }
 
-async function jarsOrReason(root: string): Promise<string | undefined> {
+async function jarsOrReason(): Promise<string | undefined> {
   try {
-    return await kafkaJars(root);
+    return await kafkaJars();
   } catch (error) {
     if (!(error instanceof KafkaMissingError)) throw error;
     console.log(`\nApache Kafka ${KAFKA_VERSION} cannot run here, so only Streamline is measured: ${error.message}`);

@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import path from 'node:path';
 
 export const KAFKA_VERSION = '4.4.0';
 const MAIN_JAR = `kafka_2.13-${KAFKA_VERSION}.jar`;
+/** Kafka's errors go to standard error; without it they are lost. */
+const LOGGER_JAR = 'slf4j-simple-1.7.36.jar';
 const LEAST_JAVA = 17;
 
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -19,6 +22,11 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
       <artifactId>kafka_2.13</artifactId>
       <version>${KAFKA_VERSION}</version>
     </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId>
+      <artifactId>slf4j-simple</artifactId>
+      <version>1.7.36</version>
+    </dependency>
   </dependencies>
 </project>
 `;
@@ -29,15 +37,16 @@ export class KafkaMissingError extends Error {
 }
 
 /**
- * The folder with Kafka's jars, brought from Maven Central the first time (about 100 MB, kept in node_modules/.cache).
+ * The folder with Kafka's jars, brought from Maven Central the first time (about 100 MB, kept in ~/.cache).
  * @throws KafkaMissingError where Java, Maven or the network is missing
  */
-export async function kafkaJars(root: string): Promise<string> {
+export async function kafkaJars(): Promise<string> {
   await checkJava();
-  const home = path.join(root, 'node_modules/.cache/streamline-bench', `kafka-${KAFKA_VERSION}`);
+  const cache = process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache');
+  const home = path.join(cache, 'streamline-bench', `kafka-${KAFKA_VERSION}`);
   const jars = path.join(home, 'jars');
   const present = await listed(jars);
-  if (present.includes(MAIN_JAR)) return jars;
+  if (present.includes(MAIN_JAR) && present.includes(LOGGER_JAR)) return jars;
   if ((await run('mvn', ['--version'])) === undefined) {
     throw new KafkaMissingError(
       "Maven ('mvn') is not installed: it brings Apache Kafka from Maven Central (Debian: apt install maven)",

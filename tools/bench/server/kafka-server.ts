@@ -7,7 +7,7 @@ import { Server, freePorts, temporaryDirectory, type Command } from './server';
 /** What Kafka's own start script sets. */
 const JVM_FLAGS = [
   ...['-Xms1G', '-Xmx1G', '-server', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-XX:InitiatingHeapOccupancyPercent=35'],
-  ...['-XX:+ExplicitGCInvokesConcurrent', '-Djava.awt.headless=true'],
+  ...['-XX:+ExplicitGCInvokesConcurrent', '-Djava.awt.headless=true', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'],
 ];
 
 /** Apache Kafka as broker and controller in one process, with Kafka's defaults but for addresses and replication of 1. */

@@ -12,6 +12,8 @@ import { processTree, residentBytesOf } from './process-stats';
 
 const ANSWER_WITHIN_MS = 180_000;
 const STOP_WITHIN_MS = 120_000;
+const LOWEST_PORT = 20_000;
+const PORTS = 12_000;
 const LOG_CHARACTERS = 20_000;
 
 export type ServerName = 'streamline' | 'kafka';
@@ -134,16 +136,28 @@ export function temporaryDirectory(name: string): Promise<string> {
   return mkdtemp(path.join(tmpdir(), `streamline-bench-${name}-`));
 }
 
-/** TCP ports of 127.0.0.1 that were free a moment ago. */
+/**
+ * TCP ports of 127.0.0.1 that were free a moment ago, below those that the kernel gives to clients: a server that is started
+ * again finds its port still free.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = net.createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = LOWEST_PORT + Math.floor(Math.random() * PORTS);
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports];
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = net.createServer();
+  try {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    if (server.listening) await new Promise((closed) => server.close(closed));
+  }
 }
