@@ -24,6 +24,10 @@ export interface ConnectionLimits {
   readonly frameMinBytesPerSecond: number;
   /** A client that takes none of a piece of an answer (1 MiB at most) for so long is closed. */
   readonly writeDeadlineMs: number;
+  /** A request that got no answer for so long ends its connection: whoever should have answered never will. */
+  readonly answerDeadlineMs: number;
+  /** The same for requests that may wait for something to happen (long polls, rebalances). */
+  readonly parkedDeadlineMs: number;
 }
 
 const MIB = 1024 * 1024;
@@ -42,4 +46,6 @@ export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
   frameGraceMs: 30_000,
   frameMinBytesPerSecond: 16 * 1024,
   writeDeadlineMs: 30_000,
+  answerDeadlineMs: 600_000,
+  parkedDeadlineMs: 2_400_000,
 };

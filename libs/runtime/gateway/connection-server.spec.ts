@@ -335,6 +335,24 @@ describe('bounds of one connection', () => {
   });
 });
 
+describe('answers that never come', () => {
+  it('end the connection, after longer where a request may wait', async () => {
+    const { client, clock, processor, lines, server } = await startBench({ answerDeadlineMs: 5000, parkedDeadlineMs: 50_000 });
+    const [lost, parked] = [await client(), await client()];
+    lost.send('w1');
+    parked.send('p2');
+    await processor.whenStarted(2);
+    clock.advance(4000);
+    expect(server.openConnections).toBe(2);
+    clock.advance(3000);
+    await lost.until(() => lost.closed);
+    expect(lines).toMatchObject([{ event: 'connection-failed' }]);
+    expect(server.openConnections).toBe(1);
+    clock.advance(50_000);
+    await parked.until(() => parked.closed);
+  });
+});
+
 describe('bounds of all connections', () => {
   it('refuses connections above max.connections and above max.connections.per.ip, and says so', async () => {
     const { client, server, lines, metrics } = await startBench({ maxConnectionsPerIp: 2 });

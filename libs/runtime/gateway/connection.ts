@@ -152,11 +152,14 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
     return this.aborter.signal;
   }
 
-  /** Closes the connection where it is idle, sends a frame too slowly, or does not take its answers. */
+  /** Closes the connection where it is idle, sends a frame too slowly, does not take its answers, or gets none. */
   check(nowMs: number): void {
     if (this.closed) return;
     const { limits } = this.host;
-    if (this.output.stalledMs(nowMs) > limits.writeDeadlineMs) {
+    const deadlineMs = this.head?.turn === 'parked' ? limits.parkedDeadlineMs : limits.answerDeadlineMs;
+    if (this.head !== undefined && nowMs - this.head.startedMs > deadlineMs) {
+      this.close({ kind: 'internal', detail: `a request (key ${this.head.key}) got no answer for ${deadlineMs} ms` });
+    } else if (this.output.stalledMs(nowMs) > limits.writeDeadlineMs) {
       this.close({ kind: 'slow-reader', detail: `the client took none of its answer for ${limits.writeDeadlineMs} ms` });
     } else if (this.frameStartedMs >= 0 && !this.paused && this.isTooSlow(nowMs)) {
       this.close({ kind: 'slow-request', detail: `a frame is incomplete after ${Math.round(nowMs - this.frameStartedMs)} ms` });

@@ -25,11 +25,12 @@ class Bench {
   nowMs = 0;
   private chance = 0;
   readonly cache: FetchSessionCache;
-  constructor(slots = 1000) {
+  constructor(slots = 1000, partitionsMax?: number) {
     this.cache = new FetchSessionCache(
       slots,
       () => this.nowMs,
       () => (this.chance = (this.chance + 0.137) % 1),
+      partitionsMax,
     );
   }
   begin(sessionId: number, sessionEpoch: number, partitions: FetchTarget[], forgotten: number[] = [], usesTopicIds = false) {
@@ -185,6 +186,15 @@ describe('FetchSessionCache', () => {
     expect(bench.open(5)).toBeGreaterThan(0);
     expect(bench.begin(small, 3, [])).toBe(ID_NOT_FOUND);
     expect(typeof bench.begin(large, 3, [])).toBe('object');
+  });
+
+  it('remembers no more partitions than it may: neither by a new session nor by one that grows', () => {
+    const bench = new Bench(1000, 10);
+    const id = bench.open(6);
+    expect(bench.open(5)).toBe(0);
+    const more = Array.from({ length: 5 }, (_, i) => target(100 + i));
+    expect(bench.begin(id, 1, more)).toBe(ID_NOT_FOUND);
+    expect(bench.cache.partitionCount).toBe(0);
   });
 
   it('counts the partitions that it remembers', () => {

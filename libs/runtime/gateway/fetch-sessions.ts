@@ -61,7 +61,7 @@ const INT32_MAX = 0x7fffffff;
 /** A session not used for so long, or older than this with fewer partitions, makes room for a new one (KIP-227). */
 const EVICTION_MS = 120_000;
 
-/** Partitions that all sessions together remember; a session that would exceed it is not opened. */
+/** Partitions that all sessions together remember; a session that would exceed it is not opened, or is closed. */
 const TOTAL_PARTITIONS_MAX = 1_000_000;
 
 interface CachedPartition {
@@ -100,6 +100,7 @@ export class FetchSessionCache {
     private readonly nowMs: () => number,
     /** A number in [0, 1): ids are not to be guessed by accident after a restart. */
     private readonly random: () => number,
+    private readonly partitionsMax = TOTAL_PARTITIONS_MAX,
   ) {}
 
   get sessionCount(): number {
@@ -123,6 +124,10 @@ export class FetchSessionCache {
     if (session === undefined) return FetchSessionError.FETCH_SESSION_ID_NOT_FOUND;
     if (session.epoch !== sessionEpoch) return FetchSessionError.INVALID_FETCH_SESSION_EPOCH;
     if (session.usesTopicIds !== request.usesTopicIds) return FetchSessionError.FETCH_SESSION_TOPIC_ID_ERROR;
+    if (this.partitionTotal + request.partitions.length > this.partitionsMax) {
+      this.remove(session);
+      return FetchSessionError.FETCH_SESSION_ID_NOT_FOUND;
+    }
     return this.incrementalTurn(session, request);
   }
 
@@ -182,7 +187,7 @@ export class FetchSessionCache {
 
   private open(partitions: Map<string, CachedPartition>, usesTopicIds: boolean): number {
     const size = partitions.size;
-    if (this.slots === 0 || this.partitionTotal + size > TOTAL_PARTITIONS_MAX) return NO_SESSION;
+    if (this.slots === 0 || this.partitionTotal + size > this.partitionsMax) return NO_SESSION;
     if (this.sessions.size >= this.slots && !this.evictFor(size)) return NO_SESSION;
     const nowMs = this.nowMs();
     const session: Session = {

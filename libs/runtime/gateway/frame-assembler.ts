@@ -4,7 +4,7 @@ export class FrameError extends Error {
 }
 
 /** A frame up to this size gets its whole buffer at once; a larger one must have sent its bytes before memory is taken for it. */
-export const TRUSTED_FRAME_BYTES = 1024 * 1024;
+export const TRUSTED_FRAME_BYTES = 64 * 1024;
 
 const LENGTH_BYTES = 4;
 

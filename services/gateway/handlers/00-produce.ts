@@ -49,6 +49,7 @@ export const produceHandler = handler({
   // Older librdkafka takes a minimum above 0 for "no compression"; versions 0 to 2 are refused all the same.
   advertisedMin: 0,
   turn: 'pipelined',
+  countsErrors: true,
   failures: STORAGE_FAILURES,
   handle(request, context) {
     refuseTransactions(request);

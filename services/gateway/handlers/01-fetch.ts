@@ -24,12 +24,16 @@ const FIRST_VERSION_WITH_REPLICA_STATE = 15;
 /** However little memory is free for answers, a fetch may have so much, so that nobody starves. */
 const LEAST_ANSWER_BYTES = 64 * 1024;
 
+/** An empty answer is always allowed: nobody waits longer, whatever they say. */
+const MAX_WAIT_MS = 600_000;
+
 const READ_COMMITTED = 1;
 
 /** Reads record batches; waits for more where the client asks for it (a long poll). Sessions: KIP-227. */
 export const fetchHandler = handler({
   api: fetch,
   turn: 'parked',
+  countsErrors: true,
   failures: STORAGE_FAILURES,
   handle(request, context) {
     const usesTopicIds = context.apiVersion >= FIRST_VERSION_WITH_IDS;
@@ -84,7 +88,7 @@ function limitsOf(request: FetchRequest, context: RequestContext): FetchLimits {
   const { budget, config } = context.gateway;
   const maxBytes = Math.min(request.maxBytes, config.fetchMaxBytes, Math.max(LEAST_ANSWER_BYTES, budget.answerHeadroomBytes));
   return {
-    maxWaitMs: Math.max(0, request.maxWaitMs),
+    maxWaitMs: Math.min(Math.max(0, request.maxWaitMs), MAX_WAIT_MS),
     minBytes: Math.min(Math.max(0, request.minBytes), maxBytes),
     maxBytes,
     readCommitted: request.isolationLevel === READ_COMMITTED,

@@ -6,6 +6,7 @@ import { WireError } from '@streamline/wire/kafka/codec/wire-error';
 import type { Api } from '@streamline/wire/kafka/schema/api';
 import type { Fields, ReadOf, WriteOf } from '@streamline/wire/kafka/schema/field';
 import type { VersionRange } from '@streamline/wire/kafka/schema/versions';
+import { errorCodesOf } from './answer-errors';
 import { kafkaErrorOf, type FailureCodes, type KafkaError } from '../context/kafka-error';
 import type { RequestContext } from '../context/request-context';
 
@@ -20,6 +21,8 @@ export interface HandlerDefinition<Request extends Fields, Response extends Fiel
   readonly turn?: RequestTurn;
   /** What clients are told when a service behind the API fails. */
   readonly failures: FailureCodes;
+  /** The handler counts the error codes of its answers itself, where looking through each would cost too much. */
+  readonly countsErrors?: true;
   /** Answers a request; `undefined` where the protocol has no answer. Throws KafkaError to fail the whole request. */
   handle(
     request: ReadOf<Request>,
@@ -66,8 +69,11 @@ function serve<Request extends Fields, Response extends Fields>(
 ): Answer | undefined | Promise<Answer | undefined> {
   const { api } = definition;
   const request = readBody(api, reader, context.apiVersion);
-  const encode = (response: WriteOf<Response> | undefined): Answer | undefined =>
-    response === undefined ? undefined : encodeResponse(api, context.apiVersion, correlationId, response);
+  const encode = (response: WriteOf<Response> | undefined): Answer | undefined => {
+    if (response === undefined) return undefined;
+    if (definition.countsErrors !== true) countErrors(api.key, response, context);
+    return encodeResponse(api, context.apiVersion, correlationId, response);
+  };
   const fail = (error: unknown): Answer | undefined => encode(failed(definition, request, error, context));
   try {
     const outcome = definition.handle(request, context);
@@ -75,6 +81,10 @@ function serve<Request extends Fields, Response extends Fields>(
   } catch (error) {
     return fail(error);
   }
+}
+
+function countErrors(apiKey: number, response: unknown, context: RequestContext): void {
+  for (const code of errorCodesOf(response)) context.gateway.metrics.errorAnswered(apiKey, code);
 }
 
 function readBody<Request extends Fields, Response extends Fields>(
@@ -101,7 +111,6 @@ function failed<Request extends Fields, Response extends Fields>(
   const error = kafkaErrorOf(thrown, definition.failures);
   const { metrics, log } = context.gateway;
   metrics.requestFailed(definition.api.key);
-  metrics.errorAnswered(definition.api.key, error.code);
   if (error.cause !== undefined) {
     const fields = { api: definition.api.name, version: context.apiVersion, code: error.code, error: describe(error.cause) };
     log.write('error', `request-failed-${definition.api.name}`, fields, 'a request failed as a whole');
