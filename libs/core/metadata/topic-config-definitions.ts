@@ -29,6 +29,7 @@ export const LONG_MAX_TEXT = '9223372036854775807';
 export const DEFAULT_MAX_DECOMPRESSED_MESSAGE_BYTES = 67_108_864;
 
 const CONFIGS_SPEC = 'libs/core/metadata/topic-configs.spec.ts';
+const EFFECTS_SPEC = 'libs/runtime/metadata/topic-config-effects.spec.ts';
 const ALTER_SPEC = 'libs/core/metadata/alter-configs.spec.ts';
 const PRODUCE_SPEC = 'libs/wire/records/validate-produce.spec.ts';
 const APPEND_SPEC = 'libs/runtime/partitions/append-path.spec.ts';
@@ -84,7 +85,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     'delete',
     oneOf('compact', 'delete'),
     'How old data goes: delete (by time and size). An empty list keeps everything. compact is refused on topics of users until the compactor exists.',
-    { synonyms: synonyms('log.cleanup.policy') },
+    { synonyms: synonyms('log.cleanup.policy'), provedBy: EFFECTS_SPEC },
   ),
   define(
     'compression.gzip.level',
@@ -129,6 +130,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
   ),
   define('file.delete.delay.ms', 'LONG', '60000', atLeast(0n), 'How long the files of a removed segment stay.', {
     synonyms: synonyms('log.segment.delete.delay.ms'),
+    provedBy: EFFECTS_SPEC,
   }),
   define(
     'flush.messages',
@@ -136,7 +138,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     '1',
     atLeast(1n),
     'Durability of this topic: 1 acknowledges what is on disk (fsync); anything larger acknowledges what is written and syncs in the background after that many records. The default follows the cluster-wide streamline.durability.',
-    { synonyms: synonyms('log.flush.interval.messages'), kafkaDefault: LONG_MAX_TEXT },
+    { synonyms: synonyms('log.flush.interval.messages'), kafkaDefault: LONG_MAX_TEXT, provedBy: EFFECTS_SPEC },
   ),
   define(
     'flush.ms',
@@ -146,6 +148,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     'With flush.messages above 1: the longest wait before a background sync.',
     {
       synonyms: synonyms('log.flush.interval.ms', 'log.flush.scheduler.interval.ms'),
+      provedBy: EFFECTS_SPEC,
     },
   ),
   define('follower.replication.throttled.replicas', 'LIST', '', ANY, 'Replicas whose copying is throttled on the follower.', {
@@ -153,6 +156,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
   }),
   define('index.interval.bytes', 'INT', '4096', atLeast(0n), 'Bytes of log between two entries of the offset index.', {
     synonyms: synonyms('log.index.interval.bytes'),
+    provedBy: EFFECTS_SPEC,
   }),
   define('leader.replication.throttled.replicas', 'LIST', '', ANY, 'Replicas whose copying is throttled on the leader.', {
     effect: refused(NO_THROTTLES),
@@ -175,7 +179,7 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     String(DEFAULT_MAX_DECOMPRESSED_MESSAGE_BYTES),
     atLeast(1n, 2_147_483_639n),
     'The largest batch after decompression. Lower than in Apache Kafka by default, so that one small request cannot take gigabytes of memory.',
-    { synonyms: synonyms('max.decompressed.message.bytes'), kafkaDefault: '2147483639' },
+    { synonyms: synonyms('max.decompressed.message.bytes'), kafkaDefault: '2147483639', provedBy: EFFECTS_SPEC },
   ),
   define('max.message.bytes', 'INT', '1048588', atLeast(0n), 'The largest batch as sent, header included.', {
     synonyms: synonyms('message.max.bytes'),
@@ -274,21 +278,27 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
   }),
   define('retention.bytes', 'LONG', '-1', ANY, 'Bytes kept a partition; -1 without limit.', {
     synonyms: synonyms('log.retention.bytes'),
+    provedBy: EFFECTS_SPEC,
   }),
   define('retention.ms', 'LONG', '604800000', atLeast(-1n), 'How long records are kept; -1 for ever.', {
     synonyms: synonyms('log.retention.ms', ['log.retention.minutes', MINUTES], ['log.retention.hours', HOURS]),
+    provedBy: EFFECTS_SPEC,
   }),
   define('segment.bytes', 'INT', '1073741824', atLeast(1_048_576n), 'Size at which a segment is closed and a new one begun.', {
     synonyms: synonyms('log.segment.bytes'),
+    provedBy: EFFECTS_SPEC,
   }),
   define('segment.index.bytes', 'INT', '10485760', atLeast(4n), "The largest size of a segment's offset index.", {
     synonyms: synonyms('log.index.size.max.bytes'),
+    provedBy: EFFECTS_SPEC,
   }),
   define('segment.jitter.ms', 'LONG', '0', atLeast(0n), 'The longest random time by which a segment is closed early.', {
     synonyms: synonyms('log.roll.jitter.ms', ['log.roll.jitter.hours', HOURS]),
+    provedBy: EFFECTS_SPEC,
   }),
   define('segment.ms', 'LONG', '604800000', atLeast(1n), 'Age at which a segment is closed even if it is small.', {
     synonyms: synonyms('log.roll.ms', ['log.roll.hours', HOURS]),
+    provedBy: EFFECTS_SPEC,
   }),
   define(
     'unclean.leader.election.enable',
