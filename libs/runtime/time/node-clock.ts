@@ -15,8 +15,13 @@ export class NodeClock implements Clock {
   }
 
   schedule(delayMs: number, task: () => void): Cancel {
-    const timer = setTimeout(task, Math.min(Math.max(delayMs, 0), TIMER_DELAY_MS_MAX));
-    timer.unref();
+    let timer: NodeJS.Timeout;
+    const arm = (leftMs: number): void => {
+      const stepMs = Math.min(leftMs, TIMER_DELAY_MS_MAX);
+      timer = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : task()), stepMs);
+      timer.unref();
+    };
+    arm(Math.max(delayMs, 0));
     return () => clearTimeout(timer);
   }
 }
