@@ -43,6 +43,17 @@ export class EpochHistory {
     this.entries = this.entries.filter((entry) => entry.startOffset < endOffset);
   }
 
+  /**
+   * The log ends at `endOffset` after recovery: an epoch that was to begin later begins there, since the batches before it are lost. It
+   * is not forgotten, so that no older epoch writes there again (R-5).
+   */
+  endAt(endOffset: number): void {
+    const latest = this.entries[this.entries.length - 1];
+    if (latest === undefined || latest.startOffset <= endOffset) return;
+    this.truncateTo(endOffset);
+    this.entries.push({ epoch: latest.epoch, startOffset: endOffset });
+  }
+
   /** The log begins at `startOffset` now: epochs that ended before it are gone, the first one left begins there. */
   advanceStart(startOffset: number): void {
     const first = this.entries.findLastIndex((entry) => entry.startOffset <= startOffset);

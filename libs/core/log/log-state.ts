@@ -120,11 +120,16 @@ export class LogState {
     return this.segments[0]?.baseOffset ?? this.endOffset;
   }
 
+  /** Whether a cut goes below what is remembered of the producers, so that they have to be found anew from the batches that stay. */
+  losesProducers(cutOffset: number): boolean {
+    return cutOffset < this.syncedProducersEnd;
+  }
+
   /**
-   * Cuts the log. Returns the segments that are gone as a whole. Where the cut goes below what was synced, the producers have to be
-   * found anew from the batches that are left: `producersLost` is true, and `resetProducers` follows.
+   * Cuts the log. Returns the segments that are gone as a whole.
+   * @param found the producers of the batches that stay, where `losesProducers`
    */
-  truncateTo(cut: CutPoint): { readonly removed: readonly Segment[]; readonly producersLost: boolean } {
+  truncateTo(cut: CutPoint, found?: Iterable<ProducerEntry>): readonly Segment[] {
     const kept = cut.segment === undefined ? 0 : this.segments.indexOf(cut.segment) + 1;
     const removed = this.segments.splice(kept);
     for (const segment of removed) segment.generation += 1;
@@ -135,19 +140,19 @@ export class LogState {
     this.epochs.truncateTo(cut.offset);
     this.sizeBytes = 0;
     for (const segment of this.segments) this.sizeBytes += segment.sizeBytes;
-    const producersLost = cut.offset < this.syncedProducersEnd;
-    this.unsyncedProducerBatches = this.unsyncedProducerBatches.filter((batch) => batch.baseOffset < cut.offset);
-    this.producers = this.syncedProducers.clone();
-    for (const batch of this.unsyncedProducerBatches) this.producers.apply(batch.facts, batch.baseOffset, batch.timestamp);
-    return { removed, producersLost };
+    this.cutProducers(cut.offset, found);
+    return removed;
   }
 
-  /** The producers as the batches up to the end of the log show them, found by a scan. */
-  resetProducers(entries: Iterable<ProducerEntry>): void {
-    this.producers = new ProducerTable(entries);
-    this.syncedProducers = this.producers.clone();
-    this.syncedProducersEnd = this.endOffset;
-    this.unsyncedProducerBatches = [];
+  private cutProducers(endOffset: number, found: Iterable<ProducerEntry> | undefined): void {
+    if (found !== undefined) {
+      this.syncedProducers = new ProducerTable(found);
+      this.syncedProducersEnd = endOffset;
+      this.unsyncedProducerBatches = [];
+    }
+    this.unsyncedProducerBatches = this.unsyncedProducerBatches.filter((batch) => batch.baseOffset < endOffset);
+    this.producers = this.syncedProducers.clone();
+    for (const batch of this.unsyncedProducerBatches) this.producers.apply(batch.facts, batch.baseOffset, batch.timestamp);
   }
 
   /**
@@ -221,6 +226,7 @@ export class LogState {
       epochs: this.epochs.all(),
       segments,
       producers: [...this.syncedProducers.all()],
+      deleted: false,
       offlineReason: this.offlineReason,
     };
   }

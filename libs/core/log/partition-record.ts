@@ -30,6 +30,8 @@ export interface PartitionRecord extends PartitionIdentity {
   readonly segments: readonly SegmentRecord[];
   /** The producers as they were at `syncedEndOffset`, never ahead of it. */
   readonly producers: readonly ProducerEntry[];
+  /** DELETE is durable; the files may still be there. */
+  readonly deleted: boolean;
   /** Why the replica cannot be served (S-9, S-11); it stays so over restarts. */
   readonly offlineReason: string | undefined;
 }

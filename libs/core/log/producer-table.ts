@@ -139,6 +139,27 @@ export class ProducerTable {
   }
 }
 
+/**
+ * The producers after a truncation: what a scan of the remaining batches shows, and what was remembered of them from before the cut; a
+ * scan does not see batches that retention has removed.
+ */
+export function producersAfterCut(
+  scanned: ProducerTable,
+  remembered: Iterable<ProducerEntry>,
+  cutOffset: number,
+): Iterable<ProducerEntry> {
+  for (const entry of remembered) {
+    const kept = entry.batches.filter((batch) => batch.lastOffset < cutOffset);
+    const found = scanned.get(entry.producerId);
+    if (kept.length === 0 || (found !== undefined && found.epoch > entry.epoch)) continue;
+    const older = found === undefined || found.epoch < entry.epoch ? [] : found.batches;
+    const known = new Set(older.map((batch) => batch.baseOffset));
+    const batches = [...older, ...kept.filter((batch) => !known.has(batch.baseOffset))].sort((a, b) => a.baseOffset - b.baseOffset);
+    scanned.set({ ...entry, batches: batches.slice(-BATCHES_REMEMBERED) });
+  }
+  return scanned.all();
+}
+
 /** When a producer last wrote, as its batch says; -1 where nothing is remembered. */
 export function lastTimestampOf(entry: ProducerEntry): number {
   return entry.batches[entry.batches.length - 1]?.timestamp ?? -1;

@@ -27,7 +27,7 @@ export class PartitionReplay {
   readonly epochs: EpochHistory;
   logStartOffset: number;
   controlPosition: number;
-  deleted = false;
+  deleted: boolean;
   /** The journal holds something of it. */
   touched = false;
   /** The lowest truncation that the catalogue's record does not reflect. */
@@ -38,6 +38,7 @@ export class PartitionReplay {
     this.epochs = new EpochHistory(record.epochs);
     this.logStartOffset = record.logStartOffset;
     this.controlPosition = record.controlPosition;
+    this.deleted = record.deleted;
   }
 
   /** First pass. Records that the catalogue's state reflects change nothing, but truncations still bury older batches. */
@@ -157,6 +158,7 @@ export function emptyRecord(identity: PartitionIdentity, durability: Durability,
     epochs: [],
     segments: [],
     producers: [],
+    deleted: false,
     offlineReason: undefined,
   };
 }

@@ -19,6 +19,7 @@ export function encodePatch(writer: ByteWriter, patch: PartitionPatch): void {
   writer.i64(patch.controlPosition);
   writer.i64(patch.logStartOffset);
   writer.i64(patch.syncedEndOffset);
+  writer.u8(patch.deleted ? 1 : 0);
   writer.text(patch.offlineReason ?? '');
   encodeList(writer, patch.epochs, encodeEpoch);
   encodeList(writer, patch.removedSegments, (out, baseOffset) => out.i64(baseOffset));
@@ -36,6 +37,7 @@ export function decodePatch(reader: ByteReader): PartitionPatch {
   const controlPosition = reader.i64();
   const logStartOffset = reader.i64();
   const syncedEndOffset = reader.i64();
+  const deleted = reader.u8() === 1;
   const offlineReason = reader.text();
   return {
     slot,
@@ -46,6 +48,7 @@ export function decodePatch(reader: ByteReader): PartitionPatch {
     controlPosition,
     logStartOffset,
     syncedEndOffset,
+    deleted,
     offlineReason: offlineReason === '' ? undefined : offlineReason,
     epochs: decodeList(reader, decodeEpoch),
     removedSegments: decodeList(reader, (from) => from.i64()),

@@ -209,9 +209,9 @@ export class Catalogue {
     this.refuseDamage(content, at, path);
     this.endBytes = committed;
     this.snapshotBytes = committed;
-    const torn = content.length > committed;
-    this.mustRewrite = torn;
-    return { redo, nextSlot, records: this.records, torn };
+    // What a killed process wrote may be readable and yet not on the disk (S-8): the first commit writes a new file.
+    this.mustRewrite = true;
+    return { redo, nextSlot, records: this.records, torn: content.length > committed };
   }
 
   /** An invalid frame before a valid later one is no torn tail but damage: what the later one built on is lost. */

@@ -31,6 +31,8 @@ export interface CheckpointCounts {
 export class Checkpointer {
   readonly counts: CheckpointCounts = { checkpoints: 0, failures: 0, lastDurationMs: 0 };
   private dirty = new Set<DiskPartitionLog>();
+  /** Page-cache partitions of which the catalogue knows less than there is: a full checkpoint syncs them. */
+  private readonly unsynced = new Set<DiskPartitionLog>();
   private removedSlots = new Set<number>();
   private readonly catalogueLock = new Semaphore(1);
   private running: Promise<void> | undefined;
@@ -56,7 +58,9 @@ export class Checkpointer {
 
   /** The partition's directory is gone; the catalogue may forget it. */
   removed(log: DiskPartitionLog): void {
+    log.vanished = true;
     this.dirty.delete(log);
+    this.unsynced.delete(log);
     this.removedSlots.add(log.state.identity.slot);
     this.arm();
   }
@@ -127,6 +131,7 @@ export class Checkpointer {
   private async step(scope: CheckpointScope): Promise<void> {
     const startMs = this.context.clock.monotonicMs();
     const target = this.context.journal.durablePosition;
+    if (scope.pageCacheToo) for (const log of this.unsynced) this.dirty.add(log);
     const logs = [...this.dirty];
     const removed = [...this.removedSlots];
     this.dirty = new Set();
@@ -140,7 +145,7 @@ export class Checkpointer {
       this.consecutiveFailures = 0;
       this.counts.checkpoints += 1;
     } catch (error) {
-      for (const log of logs) if (!log.gone) this.dirty.add(log);
+      for (const log of logs) if (!log.vanished) this.dirty.add(log);
       for (const slot of removed) this.removedSlots.add(slot);
       this.consecutiveFailures += 1;
       this.counts.failures += 1;
@@ -175,14 +180,25 @@ export class Checkpointer {
   ): Promise<void> {
     await this.catalogueLock.run(async () => {
       const { journal } = this.context;
-      const captured = logs.filter((log) => !log.gone).map((log): [DiskPartitionLog, PartitionRecord] => [log, log.capture()]);
+      const captured = logs.map((log): [DiskPartitionLog, PartitionRecord] => [log, log.capture()]);
       const furthest = captured.reduce((most, [, record]) => Math.max(most, record.controlPosition), -1);
       if (furthest > journal.durablePosition) await journal.flush();
       const records = captured.map(([, record]) => record);
       await this.catalogue.commit({ redo: redo ?? this.redo, nextSlot: this.nextSlot(), records, removedSlots });
-      for (const [log, record] of captured) log.state.noteCatalogued(record);
+      for (const [log, record] of captured) {
+        log.state.noteCatalogued(record);
+        this.noteLeft(log, record.syncedEndOffset);
+      }
       if (redo !== undefined) this.release(redo);
     });
+  }
+
+  /** What was appended after the redo position was chosen is for the next checkpoint. */
+  private noteLeft(log: DiskPartitionLog, syncedEndOffset: number): void {
+    this.unsynced.delete(log);
+    if (log.gone || log.offlineReason !== undefined || syncedEndOffset >= log.logEndOffset) return;
+    if (log.state.durability === 'page-cache') this.unsynced.add(log);
+    else this.mark(log);
   }
 
   /** Nothing at or before `redo` is needed any more. */

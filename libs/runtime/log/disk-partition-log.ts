@@ -49,9 +49,14 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
   syncedEnd: number;
   /** Appends wait in memory for a change of durability (P-3). */
   holding = false;
-  /** Why nothing may be appended at the moment, or ever again. */
+  /** Why nothing may be appended at the moment. */
   blocked: string | undefined;
+  /** Truncations that were asked for and have not ended: nothing is appended meanwhile. */
+  truncations = 0;
+  /** DELETE is in the journal. */
   gone = false;
+  /** Nothing of the partition is left. */
+  vanished = false;
   /** Records appended and not yet synced, for `flush.messages`. */
   unsyncedRecords = 0;
   /** The host opened it; otherwise it was only found on the disk. */
@@ -119,7 +124,12 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
   startEpoch(epoch: LeaderEpoch): void {
     if (epoch <= this.leaderEpoch) return;
     this.leaderEpoch = epoch;
-    if (this.state.epochs.begin(epoch, this.state.endOffset)) this.epochJournaled = false;
+    this.beginEpoch();
+  }
+
+  /** The epoch stands in the history with where it begins; after a truncation, anew. */
+  private beginEpoch(): void {
+    if (this.state.epochs.begin(this.leaderEpoch, this.state.endOffset)) this.epochJournaled = false;
   }
 
   append(batch: CheckedBatch): AppendOutcome {
@@ -147,6 +157,7 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
       producerEpoch: header.producerEpoch,
       baseSequence: header.baseSequence,
     };
+    if (this.leaderEpoch > this.state.epochs.latestEpoch) this.beginEpoch();
     patchBaseOffset(bytes, baseOffset);
     patchPartitionLeaderEpoch(bytes, this.leaderEpoch);
     this.journalPreamble();
@@ -306,7 +317,8 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
 
   /** What the catalogue may keep of the partition now. */
   capture(): PartitionRecord {
-    return this.state.capture(this.config.segmentBytes);
+    const record = this.state.capture(this.config.segmentBytes);
+    return this.gone ? { ...record, deleted: true, segments: [], producers: [], epochs: [] } : record;
   }
 
   /** OPEN and the epoch stand in the journal before the batch that follows (S-2, S-3). */
@@ -344,7 +356,7 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
   }
 
   private refusal(sizeBytes: number): AppendOutcome | undefined {
-    const reason = this.state.offlineReason ?? this.context.stopped ?? this.blocked;
+    const reason = this.state.offlineReason ?? this.context.stopped ?? this.blocked ?? this.passingReason();
     if (reason !== undefined) return { kind: 'refused', errorCode: ErrorCode.KAFKA_STORAGE_ERROR, message: reason };
     if (sizeBytes + BATCH_PREFIX_BYTES > this.context.journal.recordBytesMax) {
       const most = this.context.journal.recordBytesMax - BATCH_PREFIX_BYTES;
@@ -356,6 +368,11 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
     }
     if (this.context.space.allows(this.config.internal)) return undefined;
     return { kind: 'refused', errorCode: ErrorCode.KAFKA_STORAGE_ERROR, message: `no space left for ${this.files.directory}` };
+  }
+
+  private passingReason(): string | undefined {
+    if (this.gone) return `${this.files.directory} was deleted`;
+    return this.truncations > 0 ? `${this.files.directory} is being truncated` : undefined;
   }
 
   private ownBytes(bytes: Buffer): Buffer {

@@ -28,8 +28,11 @@ export class LogFiles {
     this.ready = ready;
   }
 
+  /** The directory is there, but a killed process may not have made its names durable (S-8). */
   adoptDirectory(): void {
     this.directoryMade = true;
+    this.names.changed();
+    this.context.partitionsDirectory.changed();
   }
 
   /** Closes a segment's file and knows nothing of it any more; the file stays. */
@@ -130,6 +133,12 @@ export class LogFiles {
     if (!this.directoryMade) return;
     await this.unlinkIfThere(this.pathOf(segment, 'log'));
     await this.removeIndexFiles(segment);
+    this.names.changed();
+  }
+
+  /** Unlinks a file of the directory that belongs to no segment. */
+  async removeStranger(name: string): Promise<void> {
+    await this.unlinkIfThere(`${this.directory}/${name}`);
     this.names.changed();
   }
 

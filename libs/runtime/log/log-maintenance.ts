@@ -8,7 +8,7 @@ import type { Cancel } from '../ports/clock';
 import type { DiskPartitionLog } from './disk-partition-log';
 import type { EngineContext } from './engine-context';
 import { LogError } from './log-error';
-import { rebuiltProducers } from './producer-scan';
+import { producersBelow } from './producer-scan';
 
 /** Timers cannot wait longer; settings beyond it mean "never" (Kafka's default for flush.ms). */
 const TIMER_MAX_MS = 0x7fff_ffff;
@@ -113,19 +113,22 @@ export class LogMaintenance {
     this.log.unsyncedRecords = 0;
     this.backgroundSync = this.log.writer
       .syncAll()
+      .then(() => this.context.dirty(this.log))
       .catch(() => undefined)
       .finally(() => (this.backgroundSync = undefined));
   }
 
   truncateTo(offset: Offset): Promise<void> {
+    this.log.truncations += 1;
     return this.exclusive(async () => {
-      this.log.assertUsable();
-      if (offset >= this.log.logEndOffset) return;
-      this.log.blocked = `${this.log.files.directory} is being truncated`;
       try {
-        await this.truncateNow(offset);
+        this.log.assertUsable();
+        if (offset < this.log.logEndOffset) await this.truncateNow(offset);
+      } catch (error) {
+        if (!(error instanceof LogError)) this.log.goOffline(`${this.log.files.directory}: cannot be truncated to ${offset} (${String(error)})`);
+        throw error;
       } finally {
-        this.log.blocked = undefined;
+        this.log.truncations -= 1;
       }
     });
   }
@@ -133,10 +136,11 @@ export class LogMaintenance {
   private async truncateNow(offset: number): Promise<void> {
     const { log, context } = this;
     const cut = await this.cutPoint(offset);
+    const found = log.state.losesProducers(cut.offset) ? await producersBelow(log, cut, context.clock.wallMs()) : undefined;
     log.journalPreamble();
     log.control({ kind: 'truncate', slot: log.state.identity.slot, offset: cut.offset });
     log.dropTail(log.tail.indexOf(cut.offset));
-    const { removed, producersLost } = log.state.truncateTo(cut);
+    const removed = log.state.truncateTo(cut, found);
     log.writer.cutTo(cut.offset);
     log.stableEndOffset = Math.min(log.stableEndOffset, cut.offset) as Offset;
     log.syncedEnd = Math.min(log.syncedEnd, cut.offset);
@@ -148,7 +152,6 @@ export class LogMaintenance {
       context.indexes.forget(cut.segment);
       await log.files.truncate(cut.segment);
     }
-    if (producersLost) log.state.resetProducers(await rebuiltProducers(log, context.clock.wallMs()));
     if (log.state.durability === 'page-cache') await this.makeTruncationKnown(cut);
   }
 
@@ -211,7 +214,7 @@ export class LogMaintenance {
   /** Rolls and removes by time and size, forgets producers that have expired. */
   async retain(nowMs: number): Promise<void> {
     const { log } = this;
-    if (log.gone || log.offlineReason !== undefined || log.blocked !== undefined) return;
+    if (log.gone || log.offlineReason !== undefined || log.truncations > 0) return;
     if (log.state.expireProducers(nowMs, log.config.producerIdExpirationMs) > 0) this.context.dirty(log);
     const bounds = { logStartOffset: log.logStartOffset, highWatermark: log.retentionBound, nowMs };
     const { active } = log.state;

@@ -1,4 +1,4 @@
-import type { PartitionKey } from './log-engine';
+import type { LeaderEpoch } from '@streamline/core/types/ids';
 import { EpochHistory } from '@streamline/core/log/epoch-history';
 import type { LogConfig } from '@streamline/core/log/log-config';
 import type { PartitionRecord } from '@streamline/core/log/partition-record';
@@ -6,12 +6,13 @@ import { ReplayPlan } from '@streamline/core/log/replay-plan';
 import type { PartitionReplay } from '@streamline/core/log/replay-plan';
 import type { Segment } from '@streamline/core/log/segment';
 import type { JournalPosition, JournalRecord } from '../ports/journal';
-import { batchHeadAt } from './batch-walk';
+import { BadBatchError, batchHeadAt, walkBatches } from './batch-walk';
 import type { DiskPartitionLog } from './disk-partition-log';
 import type { Engine } from './engine';
 import { decodeRecord } from './journal-records';
+import type { PartitionKey } from './log-engine';
 import { LogError, errnoOf } from './log-error';
-import { rebuiltProducers } from './producer-scan';
+import { producersBelow } from './producer-scan';
 import { adoptScanned } from './page-cache-scan';
 import { SEGMENT_HEADER_BYTES, segmentHeaderFault } from './segment-header';
 import { deletedPath, parseSegmentFileName, partitionPath } from './segment-path';
@@ -110,7 +111,8 @@ export class Recovery {
     }
     for (const log of this.logs.values()) {
       log.stableEndOffset = log.logEndOffset;
-      log.maintenance.removeBelowStart();
+      log.state.epochs.endAt(log.logEndOffset);
+      log.leaderEpoch = log.state.epochs.latestEpoch as LeaderEpoch;
     }
   }
 
@@ -139,6 +141,7 @@ export class Recovery {
       this.logs.set(replay, log);
       log.state.logStartOffset = replay.logStartOffset;
       log.state.controlPosition = replay.controlPosition;
+      log.maintenance.removeBelowStart();
       this.appliedEnds.set(log, replay.cutOffset());
       if (replay.touched || (replay.record.durability === 'page-cache' && !this.cleanStop)) work.push(log);
       if (replay.touched) this.engine.dirty(log);
@@ -162,7 +165,7 @@ export class Recovery {
       this.scanned.push(log.key);
       this.engine.dirty(log);
     }
-    for (const name of this.strangers(log, names)) await this.engine.disk.unlink(`${log.files.directory}/${name}`);
+    for (const name of this.strangers(log, names)) await log.files.removeStranger(name);
     log.state.epochs = new EpochHistory(replay.epochs.all());
     log.state.logStartOffset = replay.logStartOffset;
   }
@@ -184,31 +187,56 @@ export class Recovery {
 
   /** Cuts segments to what the catalogue says is synced, or to a later truncation below that (S-4). */
   private async cut(log: DiskPartitionLog, replay: PartitionReplay): Promise<void> {
+    const offset = replay.cutOffset();
     for (const segment of log.state.segments) {
-      const fault = await this.faultOf(log, segment);
-      if (fault === undefined || segment.endOffset <= replay.logStartOffset) continue;
+      if (segment.baseOffset >= offset || segment.endOffset <= replay.logStartOffset) continue;
+      const fault = await this.faultOf(log, segment, offset);
+      if (fault === undefined) continue;
       log.goOffline(`${log.files.pathOf(segment, 'log')}: ${fault}`);
       return;
     }
-    const offset = replay.cutOffset();
-    if (offset < replay.record.syncedEndOffset) {
-      const found = await log.reader.locate(offset);
-      const before = offset <= (log.state.segments[0]?.baseOffset ?? offset);
-      const cut = before ? { offset, segment: undefined, positionBytes: 0 } : { ...found, offset };
-      const { removed, producersLost } = log.state.truncateTo(cut);
-      log.writer.cutTo(offset);
-      log.syncedEnd = Math.min(log.syncedEnd, offset);
-      for (const segment of removed) await log.files.remove(segment);
-      if (cut.segment !== undefined) await log.files.truncate(cut.segment);
-      if (producersLost) log.state.resetProducers(await rebuiltProducers(log, this.engine.clock.wallMs()));
-    } else if (log.state.active !== undefined && log.state.durability === 'fsync') {
-      await log.files.truncate(log.state.active);
-    }
+    if (offset < replay.record.syncedEndOffset) await this.truncate(log, offset);
+    else if (log.state.active?.closed === false && log.state.durability === 'fsync') await log.files.truncate(log.state.active);
     log.writer.writtenEnd = log.state.endOffset;
   }
 
+  private async truncate(log: DiskPartitionLog, offset: number): Promise<void> {
+    const segment = log.state.segments.findLast((candidate) => candidate.baseOffset < offset);
+    const cut = { offset, segment, positionBytes: segment === undefined ? 0 : await this.positionOf(log, segment, offset) };
+    if (log.offlineReason !== undefined) return;
+    const found = log.state.losesProducers(offset) ? await producersBelow(log, cut, this.engine.clock.wallMs()) : undefined;
+    const removed = log.state.truncateTo(cut, found);
+    log.writer.cutTo(offset);
+    log.syncedEnd = Math.min(log.syncedEnd, offset);
+    for (const gone of removed) await log.files.remove(gone);
+    if (segment !== undefined) await log.files.truncate(segment);
+  }
+
+  /**
+   * Where a segment is to be cut. The file may have been cut there before the crash, and something else may stand after it that is
+   * torn; anything bad before it is damage (S-11).
+   */
+  private async positionOf(log: DiskPartitionLog, segment: Segment, offset: number): Promise<number> {
+    if (segment.endOffset <= offset) return segment.appended.bytes;
+    let found = segment.appended.bytes;
+    try {
+      await this.engine.files.use(log.files.fileOf(segment), (file) =>
+        walkBatches(file, segment, 0, segment.appended.bytes, (batch, positionBytes) => {
+          if (batch.baseOffset < offset) return false;
+          found = positionBytes;
+          return true;
+        }),
+      );
+    } catch (error) {
+      if (!(error instanceof BadBatchError)) throw error;
+      if (error.expectedOffset === offset) return error.positionBytes;
+      log.goOffline(`${log.files.pathOf(segment, 'log')}: ${error.message}`);
+    }
+    return found;
+  }
+
   /** S-11: what the catalogue says is synced has to be there. */
-  private async faultOf(log: DiskPartitionLog, segment: Segment): Promise<string | undefined> {
+  private async faultOf(log: DiskPartitionLog, segment: Segment, cutOffset: number): Promise<string | undefined> {
     try {
       return await this.engine.files.use(log.files.fileOf(segment), async (file) => {
         const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
@@ -216,7 +244,7 @@ export class Recovery {
         const fault = segmentHeaderFault(header.subarray(0, got), log.state.identity, segment.baseOffset);
         if (fault !== undefined) return fault;
         const sizeBytes = (await file.size()) - SEGMENT_HEADER_BYTES;
-        if (sizeBytes >= segment.synced.bytes) return undefined;
+        if (sizeBytes >= segment.synced.bytes || segment.endOffset > cutOffset) return undefined;
         return `ends ${segment.synced.bytes - sizeBytes} bytes before its synced end, offset ${segment.synced.endOffset}`;
       });
     } catch (error) {

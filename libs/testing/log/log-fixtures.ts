@@ -32,7 +32,7 @@ export const TEST_LOG_CONFIG: LogConfig = {
 export const SMALL_JOURNAL: LogJournalOptions = {
   fileBytes: 64 << 10,
   fileCount: 4,
-  groupBytesMax: 16 << 10,
+  groupBytesMax: 12 << 10,
   pendingBytesMax: 32 << 10,
   sealDelayMs: 20,
 };

@@ -1,0 +1,422 @@
+import type { LogConfig } from '@streamline/core/log/log-config';
+import type { LeaderEpoch, Offset } from '@streamline/core/types/ids';
+import type { LogEngine } from '@streamline/runtime/log/log-engine';
+import type { OpenedLogEngine } from '@streamline/runtime/log/open-log-engine';
+import type { LogLimits } from '@streamline/runtime/log/log-limits';
+import type { Disk } from '@streamline/runtime/ports/disk';
+import type { DiskCounters } from '@streamline/testing/disk/disk-counters';
+import { MemoryDisk } from '@streamline/testing/disk/memory-disk';
+import { SeededRandom } from '@streamline/testing/time/seeded-random';
+import { VirtualClock } from '@streamline/testing/time/virtual-clock';
+import { readBatchHeader } from '@streamline/wire/records/batch-header';
+import { TEST_LOG_CONFIG, checkedBatch, openTestEngine, testKey } from './log-fixtures';
+import { LogVerifier, LogViolation } from './log-verifier';
+import type { Ending } from './log-verifier';
+import { PartitionLife, PartitionModel } from './partition-model';
+import type { SentBatch } from './partition-model';
+
+const PARTITIONS = 4;
+const PRODUCERS = 2;
+
+/** What the stories met; a spec asserts that none of them stays at zero. */
+export class LogStoryCounters {
+  lives = 0;
+  batchesSent = 0;
+  batchesAcked = 0;
+  batchesReplayed = 0;
+  batchesBuried = 0;
+  duplicates = 0;
+  truncations = 0;
+  deletions = 0;
+  recreations = 0;
+  startsMoved = 0;
+  retentionRuns = 0;
+  durabilityChanges = 0;
+  checkpoints = 0;
+  tornGroups = 0;
+  journalTurns = 0;
+  rolledSegments = 0;
+  pageCacheKept = 0;
+  cleanStops = 0;
+  crashesWhileOpening = 0;
+  refusedAppends = 0;
+  offlineReplicas = 0;
+  fatal = 0;
+  faultRounds = 0;
+}
+
+/** How a test changes what the engine gets. */
+export interface LogStoryPorts {
+  readonly disk?: (disk: Disk) => Disk;
+}
+
+/**
+ * One seed's story: lives of a storage role, one after the other on what the last one left on the disk, with everything that happens to
+ * partitions and to disks. Throws a LogViolation that says what was lost, changed or made up.
+ */
+export class LogStory {
+  private readonly random: SeededRandom;
+  private readonly clock = new VirtualClock();
+  private disk: MemoryDisk;
+  private readonly models: PartitionModel[];
+  private readonly limits: Partial<LogLimits>;
+  private readonly sequences = new Map<string, { epoch: number; next: number }>();
+  private boot = 1;
+  private ending: Ending = 'clean';
+  private faulty = false;
+  private epoch = 0;
+  private life = 0;
+
+  constructor(
+    seed: number,
+    private readonly counters: LogStoryCounters,
+    diskCounters: DiskCounters,
+    private readonly ports: LogStoryPorts = {},
+  ) {
+    this.random = new SeededRandom(seed);
+    this.disk = new MemoryDisk({ random: this.random.fork(), counters: diskCounters });
+    this.models = Array.from({ length: PARTITIONS }, (_, at) => new PartitionModel(testKey(1 + (at >> 1), at % 2)));
+    this.limits = {
+      tailCacheBytes: this.random.pick([2_000, 20_000, 1 << 20]),
+      writeRunBytes: this.random.pick([500, 3_000, 1 << 20]),
+      unwrittenBytes: this.random.pick([1_000, 10_000, 1 << 20]),
+      maxOpenFiles: this.random.pick([2, 4, 100]),
+      checkpointStepBytes: this.random.pick([4_000, 20_000, 1 << 20]),
+      checkpointIntervalMs: 500,
+      pageCacheUnsyncedBytes: this.random.pick([3_000, 1 << 20]),
+      indexCacheBytes: this.random.pick([100, 1 << 20]),
+    };
+  }
+
+  async run(): Promise<void> {
+    const lives = this.random.integer(2, 5);
+    for (let at = 0; at < lives; at += 1) await this.live();
+    const { engine } = await this.openVerified();
+    await engine.close();
+  }
+
+  private async openVerified(): Promise<OpenedLogEngine> {
+    const opened = await this.open();
+    await this.verify(opened.engine);
+    return opened;
+  }
+
+  private async live(): Promise<void> {
+    this.counters.lives += 1;
+    this.life += 1;
+    const { disk } = this;
+    if (this.random.chance(0.1)) {
+      const stopped = disk.stopAfter(this.random.integer(0, 60));
+      const opened = await Promise.race([this.openVerified(), stopped]);
+      if (opened === undefined) {
+        this.counters.crashesWhileOpening += 1;
+        this.end(disk);
+        return;
+      }
+      await this.work(opened.engine, disk, stopped);
+      return;
+    }
+    const opened = await this.openVerified();
+    this.injectFaults(disk);
+    const stopped = this.random.chance(0.7) ? disk.stopAfter(this.random.integer(1, 250)) : undefined;
+    await this.work(opened.engine, disk, stopped);
+  }
+
+  private async open(): Promise<OpenedLogEngine> {
+    const disk = this.ports.disk?.(this.disk) ?? this.disk;
+    const opened = await openTestEngine({
+      disk,
+      clock: this.clock,
+      random: this.random.fork(),
+      bootId: `boot-${this.boot}`,
+      limits: this.limits,
+    });
+    const { recovery } = opened;
+    this.counters.batchesReplayed += recovery.batchesApplied;
+    this.counters.batchesBuried += recovery.batchesBuried;
+    if (recovery.journal.tornBytes > 0) this.counters.tornGroups += 1;
+    if (recovery.pageCacheBytesKept > 0) this.counters.pageCacheKept += 1;
+    return opened;
+  }
+
+  private async verify(engine: LogEngine): Promise<void> {
+    const verifier = new LogVerifier(engine, this.ending, this.faulty);
+    for (const model of this.models) await verifier.verify(model);
+    this.counters.offlineReplicas += verifier.offline;
+    for (const model of this.models) if (engine.get(model.key)?.offlineReason !== undefined) await engine.delete(model.key);
+    this.forgetSequences();
+    this.faulty = false;
+  }
+
+  /** Producers go on where the log says they are. */
+  private forgetSequences(): void {
+    this.sequences.clear();
+    this.models.forEach((model, partition) => {
+      for (const producer of model.current?.log.producers() ?? []) {
+        this.sequences.set(`${partition}/${producer.producerId}`, {
+          epoch: producer.producerEpoch,
+          next: producer.lastSequence + 1,
+        });
+      }
+    });
+  }
+
+  private injectFaults(disk: MemoryDisk): void {
+    if (!this.random.chance(0.25)) return;
+    this.faulty = true;
+    this.counters.faultRounds += 1;
+    const path = /partitions|catalogue/;
+    const after = this.random.integer(0, 20);
+    const times = this.random.integer(1, 3);
+    const drawn = this.random.integer(0, 4);
+    if (drawn <= 1) disk.inject({ operations: ['datasync'], path, fault: 'EIO', after, times });
+    else if (drawn === 2) disk.inject({ operations: ['write'], path, fault: 'EIO', isPartial: true, after, times });
+    else if (drawn === 3)
+      disk.inject({ operations: ['write', 'datasync'], path, fault: 'ENOSPC', isPartial: true, after, times: times * 4 });
+    else disk.inject({ operations: ['durableWrite'], fault: 'EIO', isPartial: true, after });
+  }
+
+  private async work(engine: LogEngine, disk: MemoryDisk, stopped: Promise<void> | undefined): Promise<void> {
+    const { life } = this;
+    engine.onStable((logs) => {
+      if (life !== this.life) return;
+      for (const log of logs) for (const model of this.models) if (model.current?.log === log) model.current.stable();
+    });
+    const fatal = new Promise<void>((resolve) =>
+      engine.onFatal(() => {
+        this.counters.fatal += 1;
+        resolve();
+      }),
+    );
+    const closed = this.steps(engine, life).then(async (): Promise<'clean' | undefined> => {
+      if (life !== this.life || !this.random.chance(0.3)) return undefined;
+      await engine.close();
+      return 'clean';
+    });
+    const failed = closed.catch((error: unknown) => {
+      if (error instanceof LogViolation || !this.faulty) throw error;
+      return undefined;
+    });
+    const how = await Promise.race([failed, fatal, stopped ?? new Promise<never>(() => undefined)]);
+    if (how === 'clean') {
+      this.counters.cleanStops += 1;
+      this.noteStarts();
+      this.ending = 'clean';
+      this.life += 1;
+      this.disk = disk.kill();
+      return;
+    }
+    this.end(disk);
+  }
+
+  private noteStarts(): void {
+    for (const model of this.models) for (const life of model.lives) life.observeStart();
+  }
+
+  private end(disk: MemoryDisk): void {
+    this.noteStarts();
+    this.life += 1;
+    const power = this.random.chance(0.6);
+    // What was written under one boot may be lost by any later power loss, but not by the one before it.
+    this.ending = power || this.ending === 'power' ? (power ? 'power' : this.ending) : 'kill';
+    if (power) this.boot += 1;
+    this.disk = power ? disk.crash() : disk.kill();
+  }
+
+  private async steps(engine: LogEngine, life: number): Promise<void> {
+    this.ending = 'clean';
+    const steps = this.random.integer(5, 60);
+    for (let step = 0; step < steps && life === this.life; step += 1) {
+      this.step(engine, life);
+      this.clock.advance(this.random.pick([0, 0, 1, 20, 300]));
+      await turns(this.random.pick([0, 1, 3, 10, 30]));
+      this.noteStarts();
+    }
+  }
+
+  private step(engine: LogEngine, life: number): void {
+    const model = this.random.pick(this.models);
+    const drawn = this.random.next();
+    if (drawn < 0.6) this.appendSome(engine, model);
+    else if (drawn < 0.66) this.truncate(model, life);
+    else if (drawn < 0.7) this.remove(engine, model, life);
+    else if (drawn < 0.76) this.moveStart(model, life);
+    else if (drawn < 0.82) this.reconfigure(model);
+    else if (drawn < 0.87) this.startEpoch(model);
+    else if (drawn < 0.93) this.inBackground(engine.checkpoint(), life, () => (this.counters.checkpoints += 1));
+    else if (drawn < 0.97) this.inBackground(engine.runRetention(), life, () => (this.counters.retentionRuns += 1));
+    else this.resend(model);
+  }
+
+  private config(): LogConfig {
+    return {
+      ...TEST_LOG_CONFIG,
+      segmentBytes: this.random.pick([600, 3_000, 1 << 20]),
+      indexIntervalBytes: this.random.pick([100, 4096]),
+      flushMessages: this.random.pick([1, 1, 1, 10, 1_000_000]),
+      flushMs: this.random.pick([100, Number.MAX_SAFE_INTEGER]),
+      retentionBytes: this.random.pick([-1, -1, 2_000]),
+      fileDeleteDelayMs: this.random.pick([0, 300]),
+    };
+  }
+
+  private lifeOf(engine: LogEngine, model: PartitionModel): PartitionLife | undefined {
+    if (model.current !== undefined) return model.current;
+    if (model.lives.length > 3) return undefined;
+    const config = this.config();
+    if (model.lives.length > 0) this.counters.recreations += 1;
+    const life = new PartitionLife(engine.open(model.key, config), config);
+    model.lives.push(life);
+    for (let producer = 0; producer < PRODUCERS; producer += 1)
+      this.sequences.delete(`${this.models.indexOf(model)}/${producer}`);
+    return life;
+  }
+
+  private appendSome(engine: LogEngine, model: PartitionModel): void {
+    const life = this.lifeOf(engine, model);
+    if (life === undefined) return;
+    const count = this.random.integer(1, 6);
+    for (let at = 0; at < count; at += 1) {
+      if (engine.headroomBytes <= 0) return;
+      this.append(model, life);
+    }
+  }
+
+  private append(model: PartitionModel, life: PartitionLife): void {
+    const { log } = life;
+    const producerId = this.random.chance(0.5) ? this.random.integer(0, PRODUCERS - 1) : -1;
+    const name = `${this.models.indexOf(model)}/${producerId}`;
+    const sequence = this.sequences.get(name) ?? { epoch: 0, next: 0 };
+    if (producerId >= 0 && this.random.chance(0.05)) {
+      sequence.epoch += 1;
+      sequence.next = 0;
+    }
+    const records = Array.from({ length: this.random.integer(1, 3) }, () => ({
+      value: this.random.bytes(this.random.integer(1, this.random.pick([20, 200, 2500]))),
+    }));
+    const batch = checkedBatch({
+      records,
+      timestamp: this.clock.wallMs(),
+      ...(producerId >= 0 ? { producerId, producerEpoch: sequence.epoch, baseSequence: sequence.next } : {}),
+    });
+    const epoch = log.leaderEpoch;
+    const outcome = log.append(batch);
+    if (outcome.kind === 'refused') {
+      this.counters.refusedAppends += 1;
+      if (outcome.errorCode !== 56)
+        throw new LogViolation(`append refused with ${outcome.errorCode}: ${outcome.message}, the window is changed`);
+      return;
+    }
+    if (outcome.kind === 'duplicate') throw new LogViolation('a new batch was taken for a duplicate: lost');
+    this.counters.batchesSent += 1;
+    if (producerId >= 0) this.sequences.set(name, { epoch: sequence.epoch, next: sequence.next + records.length });
+    const bytes = Buffer.from(batch.bytes);
+    bytes.writeBigInt64BE(BigInt(outcome.baseOffset), 0);
+    bytes.writeInt32BE(epoch, 12);
+    life.batches.push({
+      baseOffset: outcome.baseOffset,
+      lastOffset: outcome.lastOffset,
+      epoch,
+      bytes,
+      producerId,
+      producerEpoch: sequence.epoch,
+      firstSequence: sequence.next,
+      lastSequence: sequence.next + records.length - 1,
+      mode: life.config.flushMessages <= 1 ? 'fsync' : 'page-cache',
+      acked: 'no',
+    });
+  }
+
+  /** A client that got no answer sends its last batch again. */
+  private resend(model: PartitionModel): void {
+    const life = model.current;
+    const last = life?.batches.at(-1);
+    if (life === undefined || last === undefined || last.producerId < 0) return;
+    const outcome = life.log.append({ bytes: Buffer.from(last.bytes), header: readBatchHeader(last.bytes) });
+    if (outcome.kind === 'duplicate') this.counters.duplicates += 1;
+    else if (outcome.kind === 'appended')
+      throw new LogViolation(`offset ${last.baseOffset} sent again was appended again: made up`);
+  }
+
+  private truncate(model: PartitionModel, life: number): void {
+    const current = model.current;
+    if (current === undefined || current.truncating || current.batches.length === 0) return;
+    const victim = this.random.pick(current.batches);
+    if (victim.baseOffset < current.log.logStartOffset) return;
+    current.truncating = true;
+    current.rememberedFrom = Math.max(current.rememberedFrom, current.log.logStartOffset);
+    const cutAt = current.batches.indexOf(victim);
+    const truncated = current.log.truncateTo(victim.baseOffset as Offset);
+    // From now on either outcome is right until the promise says which.
+    const cut = current.batches.splice(cutAt);
+    current.buried = cut.map((batch) => ({ ...batch, acked: 'no' as const }));
+    this.forgetSequencesFrom(model, cut);
+    this.inBackground(truncated, life, () => {
+      current.buried = [];
+      current.truncating = false;
+      this.counters.truncations += 1;
+    });
+  }
+
+  private forgetSequencesFrom(model: PartitionModel, cut: readonly SentBatch[]): void {
+    for (const batch of [...cut].reverse()) {
+      if (batch.producerId < 0) continue;
+      const name = `${this.models.indexOf(model)}/${batch.producerId}`;
+      const left = model.current?.batches.findLast((other) => other.producerId === batch.producerId);
+      if (left === undefined) this.sequences.delete(name);
+      else this.sequences.set(name, { epoch: left.producerEpoch, next: left.lastSequence + 1 });
+    }
+  }
+
+  private remove(engine: LogEngine, model: PartitionModel, life: number): void {
+    const current = model.current;
+    if (current === undefined) return;
+    current.deletion = 'asked';
+    this.inBackground(engine.delete(model.key), life, () => {
+      current.deletion = 'done';
+      this.counters.deletions += 1;
+    });
+  }
+
+  private moveStart(model: PartitionModel, life: number): void {
+    const current = model.current;
+    if (current === undefined || current.truncating || current.batches.length === 0 || current.log.offlineReason !== undefined)
+      return;
+    const target = this.random.pick(current.batches).lastOffset + 1;
+    if (target > current.log.stableEndOffset || target <= current.log.logStartOffset) return;
+    current.maxStart = Math.max(current.maxStart, target);
+    this.inBackground(current.log.advanceLogStart(target as Offset), life, () => {
+      current.ackedStart = Math.max(current.ackedStart, target);
+      this.counters.startsMoved += 1;
+    });
+  }
+
+  private reconfigure(model: PartitionModel): void {
+    const current = model.current;
+    if (current === undefined || current.truncating) return;
+    const config = this.config();
+    if (config.flushMessages <= 1 !== current.config.flushMessages <= 1) this.counters.durabilityChanges += 1;
+    current.config = config;
+    if (config.flushMessages > 1) for (const batch of current.batches) if (batch.acked === 'no') batch.mode = 'page-cache';
+    current.log.configure(config);
+  }
+
+  private startEpoch(model: PartitionModel): void {
+    this.epoch += 1;
+    model.current?.log.startEpoch(this.epoch as LeaderEpoch);
+  }
+
+  private inBackground(task: Promise<unknown>, life: number, done: () => void): void {
+    task.then(
+      () => {
+        if (life === this.life) done();
+      },
+      () => undefined,
+    );
+  }
+}
+
+/** Lets so many turns of the event loop pass. */
+async function turns(count: number): Promise<void> {
+  for (let at = 0; at < count; at += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+}
