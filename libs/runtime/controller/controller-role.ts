@@ -67,11 +67,13 @@ export class ControllerRole implements ControllerPort {
   readonly #stop = new AbortController();
   #sessions: BrokerSessions;
   #cancelTick: Cancel = () => undefined;
+  #isFatal = false;
 
   private constructor(private readonly deps: ControllerRoleDeps) {
     const { clock, log, committed, events } = deps;
     this.#sessions = new BrokerSessions(clock.monotonicMs());
-    this.#loop = new CommandLoop({ clock, log, committed, onDefect: events.onDefect, onFatal: events.onFatal });
+    this.#loop = new CommandLoop({ clock, log, committed, onDefect: events.onDefect, onFatal: (error) => this.#fatal(error) });
+    log.onFailure((error) => this.#fatal(error));
   }
 
   /** Resolves when the cluster exists and commands are taken. Fails with ControllerStartError. */
@@ -90,9 +92,13 @@ export class ControllerRole implements ControllerPort {
       );
     }
     const role = new ControllerRole(deps);
-    log.onFailure(deps.events.onFatal);
     log.onLeadership((leads) => (leads ? role.#lead() : role.#follow()));
-    await role.#takeUp();
+    try {
+      await role.#takeUp();
+    } catch (error) {
+      await role.stop();
+      throw error;
+    }
     return role;
   }
 
@@ -225,6 +231,14 @@ export class ControllerRole implements ControllerPort {
   #follow(): void {
     this.#loop.follow();
     this.#cancelTick();
+  }
+
+  /** The log and the loop may both notice: the host hears of it once. */
+  #fatal(error: Error): void {
+    if (this.#isFatal) return;
+    this.#isFatal = true;
+    this.#cancelTick();
+    this.deps.events.onFatal(error);
   }
 
   /** Begins the cluster where there is none, and mends what a controller left half done. */
