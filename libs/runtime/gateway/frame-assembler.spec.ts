@@ -74,6 +74,15 @@ describe('FrameAssembler', () => {
     expect(() => assembler.next()).toThrow(/socket\.request\.max\.bytes/);
   });
 
+  it.each([
+    ['GET / HTTP/1.1\r\n', 'HTTP'],
+    ['\x16\x03\x01\x02\x00', 'TLS'],
+  ])('says what it seems to be that begins with %j', (text, protocol) => {
+    const assembler = new FrameAssembler(LIMIT);
+    assembler.push(Buffer.from(text, 'latin1'));
+    expect(() => assembler.next()).toThrow(`looks like ${protocol}`);
+  });
+
   it('takes no memory for a claimed length above the trusted size', () => {
     const before = process.memoryUsage().arrayBuffers;
     const assemblers = Array.from({ length: 200 }, () => {

@@ -85,7 +85,10 @@ export class FrameAssembler {
   private begin(length: number): void {
     if (length < 0) throw new FrameError(`a frame with the negative length ${length}`);
     if (length > this.maxFrameBytes) {
-      throw new FrameError(`a frame of ${length} bytes, at most ${this.maxFrameBytes} are allowed (socket.request.max.bytes)`);
+      const hint = otherProtocol(length);
+      throw new FrameError(
+        `a frame of ${length} bytes, at most ${this.maxFrameBytes} are allowed (socket.request.max.bytes)${hint}`,
+      );
     }
     this.prefix = 0;
     this.prefixBytes = 0;
@@ -117,6 +120,17 @@ export class FrameAssembler {
     this.gatheredBytes = 0;
     return frame;
   }
+}
+
+const HTTP_BEGINNINGS: ReadonlySet<string> = new Set(['GET ', 'POST', 'PUT ', 'HEAD', 'DELE', 'OPTI', 'PATC', 'PRI ']);
+
+/** What a peer probably speaks whose first bytes make no sense as a length: the usual mistakes of operators. */
+function otherProtocol(length: number): string {
+  const bytes = Buffer.alloc(LENGTH_BYTES);
+  bytes.writeInt32BE(length);
+  if (HTTP_BEGINNINGS.has(bytes.toString('latin1'))) return '; it looks like HTTP on the Kafka port';
+  if (bytes[0] === 0x16 && bytes[1] === 0x03) return '; it looks like TLS on a listener without TLS';
+  return '';
 }
 
 /** Like Buffer.concat, but never from the shared pool: the frame's memory lives and dies with the frame. */
