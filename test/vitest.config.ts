@@ -18,7 +18,7 @@ function project(name: string, include: string[], topology?: 'combined' | 'split
       fileParallelism: false,
       testTimeout: 60_000,
       hookTimeout: 60_000,
-      ...(topology && { env: { STREAMLINE_TOPOLOGY: topology }, globalSetup: [path.join(root, 'test/kit/shared-node.ts')] }),
+      ...(topology && { env: { TEST_TOPOLOGY: topology }, globalSetup: [path.join(root, 'test/kit/shared-node.ts')] }),
     },
   };
 }

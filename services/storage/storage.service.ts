@@ -22,6 +22,8 @@ import type { StoragePort } from '@streamline/wire/contracts/ports';
 /** Fetches beyond this many are answered with what there is instead of being kept waiting. */
 const WAITING_FETCHES_MAX = 10_000;
 const MS_PER_MINUTE = 60_000;
+/** Of the time that the whole node may take to stop: the roles behind this one need theirs. */
+const STOP_SHARE = 0.5;
 
 function groupConfig(config: NodeConfig): GroupConfig {
   return {
@@ -84,7 +86,7 @@ export class StorageService implements HostedRole {
   }
 
   async stop(): Promise<void> {
-    await this.running?.stop(this.host.config.stopTimeoutMs);
+    await this.running?.stop(this.host.config.stopTimeoutMs * STOP_SHARE);
     this.host.local.offerStorage(undefined);
     this.running = undefined;
   }
@@ -112,6 +114,7 @@ export class StorageService implements HostedRole {
       },
       limits: { tailCacheBytes: config.tailCacheBytes, spaceMarginBytes: config.diskFreeBytesMin },
     });
+    this.journalMetrics.watch(opened.journal);
     const { partitions, durationMs, cleanStop, offline } = opened.recovery;
     host.logOf('storage').debug({ partitions, durationMs, cleanStop, offline: offline.length }, 'logs are open');
     for (const { key, reason } of offline) host.logOf('storage').error({ ...key, reason }, 'a partition cannot be served');

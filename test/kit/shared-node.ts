@@ -12,7 +12,7 @@ declare module 'vitest' {
 
 /** One node for all specs of a topology; specs keep apart by topic and group names of their own. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const topology: Topology = project.config.env['STREAMLINE_TOPOLOGY'] === 'split' ? 'split' : 'combined';
+  const topology: Topology = project.config.env['TEST_TOPOLOGY'] === 'split' ? 'split' : 'combined';
   const node = await NodeProcess.start({ topology });
   project.provide('topology', topology);
   project.provide('bootstrap', node.bootstrap);

@@ -52,7 +52,8 @@ export const BROKER_SETTINGS = {
     provedBy: REFUSED,
   }),
   journal_file_bytes: setting({
-    kind: bytes(MIB, GIB),
+    // A file has to hold two groups of the largest batches.
+    kind: bytes(17 * MIB, GIB),
     section: 'Storage',
     doc: 'Size of one preallocated journal file.',
     defaultOf: always(32 * MIB),

@@ -7,7 +7,7 @@ import { ExitCode } from '../config/exit-codes';
 import type { RoleName } from '../config/roles';
 import type { NodeConfig } from '../config/schema';
 import { announce } from '../lifecycle/banner';
-import { explainFailure } from '../lifecycle/failure';
+import { reportFailure } from '../lifecycle/failure';
 import type { Component } from '../lifecycle/lifecycle';
 import { createLogger } from '../lifecycle/logger';
 import { NestLogger } from '../lifecycle/nest-logger';
@@ -119,8 +119,7 @@ async function start(config: NodeConfig, services: readonly RoleService[]): Prom
       onReady: () => announceReady(host),
     });
   } catch (error) {
-    const { exitCode, message, remedy } = explainFailure(error, { config });
-    logger.fatal({ err: error, exitCode }, `${message}. ${remedy}`);
+    const exitCode = reportFailure(logger, error, { config });
     logger.flush();
     process.exit(exitCode);
   }

@@ -65,6 +65,8 @@ export interface LogRecovery extends RecoveryCounts {
 
 export interface OpenedLogEngine {
   readonly engine: LogEngine;
+  /** How full the journal is, for metrics. */
+  readonly journal: Pick<Journal, 'usedBytes' | 'capacityBytes'>;
   readonly recovery: LogRecovery;
 }
 
@@ -104,7 +106,8 @@ export async function openLogEngine(options: LogEngineOptions): Promise<OpenedLo
   engine.attach(opened.journal, recovery.plan.nextSlot);
   await engine.space.refresh();
   await engine.recovered(recovery.deletedSlots);
-  return { engine, recovery: summary(engine, recovery, opened.recovery, before, options, clock.monotonicMs() - startMs) };
+  const durationMs = clock.monotonicMs() - startMs;
+  return { engine, journal: opened.journal, recovery: summary(engine, recovery, opened.recovery, before, options, durationMs) };
 }
 
 async function makeDirectories(disk: Disk, directory: string): Promise<void> {

@@ -43,6 +43,7 @@ export function receive(consumer: Consumer, count: number): Promise<Received[]> 
   return new Promise((resolve, reject) => {
     consumer
       .run({
+        autoCommit: false,
         eachMessage: ({ partition, message }) => {
           received.push({
             partition,

@@ -8,7 +8,7 @@ describe('Writer', () => {
     for (let round = 0; round < 500; round += 1) {
       const records = [341, 417, (round * 37) % 1_024].map((size, index) => Buffer.alloc(size, 3 * round + index));
       const partition = { partitionIndex: 0, errorCode: 0, highWatermark: 1n, abortedTransactions: null, records };
-      const body = { responses: [{ topicId: 'AAAAAAAAAAAAAAAAAAAAAQ', partitions: [partition] }] };
+      const body = { throttleTimeMs: 0, responses: [{ topicId: 'AAAAAAAAAAAAAAAAAAAAAQ', partitions: [partition] }] };
       const frame = Buffer.concat(encodeResponse(fetch, 16, round, body)).subarray(4);
       const read = decodeResponse(fetch, 16, frame).body.responses[0]?.partitions[0]?.records;
       expect(read?.equals(Buffer.concat(records))).toBe(true);
