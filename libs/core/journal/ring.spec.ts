@@ -44,6 +44,17 @@ describe('Ring', () => {
     expect(ring.slotToMake()).toBeUndefined();
   });
 
+  it('counts the files that could be begun', () => {
+    const ring = new Ring({ fileBytes: FILE, fileCount: 4 });
+    ring.begin(0, 1, 0, 0, FILE);
+    ring.begin(1, 2, 100, 100, FILE);
+    expect(ring.freeFiles(0, true)).toBe(2);
+    expect(ring.freeFiles(0, false)).toBe(0);
+    expect(ring.freeFiles(101, false)).toBe(1);
+    ring.addBlank(2);
+    expect(ring.freeFiles(101, true)).toBe(3);
+  });
+
   it('counts the files that replay would read', () => {
     const ring = filled();
     expect(ring.usedBytes(0, 300)).toBe(2 * FILE + 300);
@@ -64,6 +75,9 @@ describe('Ring', () => {
     ring.begin(5, 2, 100, 100, FILE);
     ring.begin(1, 3, 200, 200, FILE);
     expect(ring.takeMisfits(50)).toEqual([]);
+    expect(ring.nextSlot(101)).toBeUndefined();
+    expect(ring.hasReleased(100)).toBe(false);
+    expect(ring.hasReleased(101)).toBe(true);
     expect(ring.takeMisfits(101)).toEqual([0]);
     expect(ring.takeMisfits(201)).toEqual([5]);
     expect(ring.slotToMake()).toBe(0);

@@ -62,6 +62,11 @@ export class Ring {
     return this.blank[0] ?? this.used.find((file) => this.isFree(file, durableRedo) && this.fits(file))?.slot;
   }
 
+  /** Whether a release up to `redo` frees any file, fitting or not. */
+  hasReleased(redo: number): boolean {
+    return this.used.slice(0, -1).some((file) => this.isFree(file, redo));
+  }
+
   /** Files that may be begun once `redo` is durable; with those that are not made yet where `canGrow`. */
   freeFiles(redo: number, canGrow: boolean): number {
     const released = this.used.slice(0, -1).filter((file) => this.isFree(file, redo));

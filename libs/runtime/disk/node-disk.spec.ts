@@ -3,8 +3,10 @@ import { pbkdf2 } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { build } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DurableThread } from './durable-thread';
 import { NodeDisk } from './node-disk';
 import { after } from './node-file';
 
@@ -138,6 +140,17 @@ describe('NodeDisk durable files', () => {
     const file = await disk.openDurable('/dev/full');
     await expect(file.write(0, [Buffer.from('x')])).rejects.toMatchObject({ code: 'ENOSPC', syscall: 'write' });
     await file.close();
+  });
+
+  it('fail when their thread has died, now and later', async () => {
+    const thread = new DurableThread('test');
+    const worker: unknown = Reflect.get(thread, 'worker');
+    if (!(worker instanceof Worker)) throw new Error('the thread has no worker');
+    const fd = fs.openSync(preallocate('journal', 4096), 'r+');
+    await thread.write(fd, 0, [Buffer.from('x')], true);
+    await worker.terminate();
+    await expect(thread.write(fd, 0, [Buffer.from('y')], true)).rejects.toThrow(/the durability thread ended/);
+    fs.closeSync(fd);
   });
 
   it('are not held up by a busy thread pool (J-8)', async () => {

@@ -91,7 +91,7 @@ export async function readHeaders(disk: Disk, directory: string, names: readonly
 
 /** Reads the files from the redo position on, as often as it is asked to, and hands out their records. */
 export class JournalScan {
-  private readonly buffer = Buffer.allocUnsafe(WINDOW_BYTES);
+  private readonly buffer: Buffer;
   private bytesScanned = 0;
   private records = 0;
   private lastGroup: LastGroup | undefined;
@@ -100,7 +100,9 @@ export class JournalScan {
   constructor(
     private readonly disk: Disk,
     private readonly used: readonly ScannedFile[],
-  ) {}
+  ) {
+    this.buffer = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, Math.max(...used.map((file) => file.bytes))));
+  }
 
   /** Finds the last release in the newest file, so that what is wholly before it is not read (docs/spec/journal.md). */
   async findRedo(): Promise<KnownRedo> {

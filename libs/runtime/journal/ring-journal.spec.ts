@@ -149,6 +149,30 @@ describe('openJournal', () => {
     expect((await bench.open({ fileBytes: 2 * FILE_BYTES, fileCount: 2 })).records).toHaveLength(12);
   });
 
+  it('takes a full ring of files of another size over', async () => {
+    const bench = new Bench();
+    const { journal } = await bench.open();
+    while (journal.headroomBytes > 0) await fill(journal, 1);
+    bench.kill();
+    const smaller = { fileBytes: 18 * BLOCK_BYTES, fileCount: 3 };
+    const resized = await bench.open(smaller);
+    resized.journal.release((resized.journal.durablePosition + 1) as JournalPosition);
+    await fill(resized.journal, 5);
+    bench.kill();
+    expect((await bench.open(smaller)).records).toHaveLength(5);
+  });
+
+  it('writes a last group again that is larger than groups may be now', async () => {
+    const bench = new Bench();
+    const { journal } = await bench.open();
+    await fill(journal, 4);
+    bench.kill();
+    const smaller = { groupBytesMax: BLOCK_BYTES };
+    expect((await bench.open(smaller)).recovery).toMatchObject({ rewroteLastGroup: true, records: 4 });
+    bench.kill();
+    expect((await bench.open(smaller)).recovery).toMatchObject({ rewroteLastGroup: false, records: 4 });
+  });
+
   it('refuses damage with file, offset and what to do, and changes nothing (J-5)', async () => {
     const bench = new Bench();
     const { journal } = await bench.open();

@@ -171,10 +171,12 @@ export class RingJournal implements Journal {
   /** Writes the last group again: it is readable, but may not be on the disk (kill before the end of the write, EIO). */
   async rewriteLast(startPosition: number, payload: Buffer, recordCount: number): Promise<boolean> {
     if (payload.length > this.writer.roomBytes(0)) {
-      const slot = this.ring.nextSlot(this.durableRedo);
-      // A full ring and a crash while the last group was written again: the sync at opening has to do.
+      const bytes = format.paddedGroupBytes(payload.length);
+      const fits = bytes <= this.options.fileBytes - format.BLOCK_BYTES - format.RESERVED_TAIL_BYTES;
+      const slot = fits ? this.ring.nextSlot(this.durableRedo) : undefined;
+      // A full ring and a crash while the last group was written again, or smaller files: the sync at opening has to do.
       if (slot === undefined) return false;
-      await this.begin(slot, startPosition);
+      await this.begin(slot, startPosition, Math.max(bytes, this.options.groupBytesMax));
     }
     await this.writer.write(GroupKind.Copy, startPosition, this.redo, {
       parts: [payload],
@@ -188,11 +190,11 @@ export class RingJournal implements Journal {
   }
 
   /** Begins `slot`: its header is durable before the file before it says so and before any group (J-3). */
-  async begin(slot: number, startPosition: number): Promise<void> {
+  async begin(slot: number, startPosition: number, groupBytesMax = this.options.groupBytesMax): Promise<void> {
     const file = this.files.get(slot);
     if (file === undefined) throw new JournalFailedError(`the journal has no file ${slot}`);
     const sequence = this.ring.lastSequence + 1;
-    const header = newHeader(this.options, sequence, startPosition, this.redo);
+    const header = { ...newHeader(this.options, sequence, startPosition, this.redo), groupBytesMax };
     await file.write(0, [format.encodeFileHeader(header, crc32c)]);
     const payload = format.encodeContinuation(sequence);
     await this.writer.write(GroupKind.Continued, startPosition, this.redo, { parts: [payload], bytes: payload.length, count: 0 });
@@ -201,8 +203,8 @@ export class RingJournal implements Journal {
     this.writer = new GroupWriter(file, slot, header, format.BLOCK_BYTES);
   }
 
-  /** Begins the background work that opening leaves: more files, removal of those that do not fit. */
-  wake(): void {
+  /** Lets the writer look for work, in a microtask: what one turn of the event loop appends goes into one group. */
+  private wake(): void {
     if (this.isPumping || this.isEnded || this.failure !== undefined) return;
     this.isPumping = true;
     queueMicrotask(() => void this.pump());
@@ -226,7 +228,7 @@ export class RingJournal implements Journal {
       // Without another file there has to be room left to write the last group again after a crash.
       if (this.pending.firstBytes <= this.writer.roomBytes(hasNext ? 0 : this.options.groupBytesMax)) return 'data';
       if (hasNext) return 'rotate';
-      return this.redo > this.durableRedo && this.ring.nextSlot(this.redo) !== undefined ? 'note' : undefined;
+      return this.redo > this.durableRedo && this.ring.hasReleased(this.redo) ? 'note' : undefined;
     }
     if (this.isClosing) return this.decideEnd();
     return this.isSealDue && this.writer.hasBlock(KEPT_AFTER_SEAL) ? 'seal' : undefined;
@@ -329,6 +331,7 @@ export class RingJournal implements Journal {
     this.cancelMake = this.options.clock.schedule(MAKE_RETRY_MS, () => {
       this.cancelMake = undefined;
       this.wake();
+      this.tellHeadroom();
     });
   }
 
