@@ -59,7 +59,16 @@ async function copyProtos(outdir) {
 async function writePackage(name, outdir) {
   const { version, license, engines, dependencies } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
   const natives = Object.fromEntries(NATIVE.map((addon) => [addon, dependencies[addon]]));
-  const manifest = { name: `@streamline/${name}`, version, license, private: true, type: 'module', main: 'main.mjs', engines, dependencies: natives };
+  const manifest = {
+    name: `@streamline/${name}`,
+    version,
+    license,
+    private: true,
+    type: 'module',
+    main: 'main.mjs',
+    engines,
+    dependencies: natives,
+  };
   await writeFile(path.join(outdir, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 

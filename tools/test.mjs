@@ -21,7 +21,9 @@ function run(name, { command, counts }) {
   console.log(`\n==> ${name}: ${command.join(' ')}`);
   const report = path.join(reports, `${name}.json`);
   rmSync(report, { force: true });
-  const args = counts ? [...command.slice(1), '--reporter=default', '--reporter=json', `--outputFile.json=${report}`] : command.slice(1);
+  const args = counts
+    ? [...command.slice(1), '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+    : command.slice(1);
   const startedMs = performance.now();
   const { status } = spawnSync(command[0], args, { cwd: root, stdio: 'inherit' });
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
