@@ -180,16 +180,15 @@ export class Checkpointer {
   ): Promise<void> {
     await this.catalogueLock.run(async () => {
       const { journal } = this.context;
-      const captured = logs.map((log): [DiskPartitionLog, PartitionRecord] => [log, log.capture()]);
-      const furthest = captured.reduce((most, [, record]) => Math.max(most, record.controlPosition), -1);
-      if (furthest > journal.durablePosition) await journal.flush();
+      const captured = logs.map((log): [DiskPartitionLog, PartitionRecord] => [log, durableOnly(log.capture(), journal.durablePosition)]);
       const records = captured.map(([, record]) => record);
-      await this.catalogue.commit({ redo: redo ?? this.redo, nextSlot: this.nextSlot(), records, removedSlots });
+      const newRedo = redo !== undefined && captured.every(([log, record]) => covers(log, record, redo)) ? redo : this.redo;
+      await this.catalogue.commit({ redo: newRedo, nextSlot: this.nextSlot(), records, removedSlots });
       for (const [log, record] of captured) {
         log.state.noteCatalogued(record);
         this.noteLeft(log, record.syncedEndOffset);
       }
-      if (redo !== undefined) this.release(redo);
+      if (newRedo > this.redo) this.release(newRedo);
     });
   }
 
@@ -228,4 +227,25 @@ export class Checkpointer {
       await log.reader.indexes.persist(active).catch(() => undefined);
     }
   }
+}
+
+/**
+ * Whether replay needs nothing of the log up to a redo position: its batches are synced (a truncation meanwhile makes a sync count for
+ * nothing, S-5), and no truncation is under way.
+ */
+function covers(log: DiskPartitionLog, record: PartitionRecord, redo: JournalPosition): boolean {
+  if (log.gone || log.offlineReason !== undefined) return true;
+  if (log.reflectedPosition < redo) return false;
+  if (log.state.durability === 'page-cache') return true;
+  const next = log.tail.at(log.tail.indexOf(record.syncedEndOffset));
+  return next === undefined || next.journalPosition > redo;
+}
+
+/**
+ * Control records that are not durable yet may be lost, and their positions given out again: replay has to see what stands there. What
+ * they did may be in the record already, since applying them twice changes nothing. Waiting for them instead would stop the checkpoint
+ * that a full journal waits for.
+ */
+function durableOnly(record: PartitionRecord, durable: JournalPosition): PartitionRecord {
+  return record.controlPosition <= durable ? record : { ...record, controlPosition: durable };
 }

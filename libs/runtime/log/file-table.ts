@@ -8,6 +8,8 @@ export class TableFile {
   pins = 0;
   /** Writes since the last successful sync: the descriptor stays open, since closing loses the error (S-9). */
   unsynced = false;
+  /** A sync that failed: nothing is known of what was not synced before, and trying again would tell nothing (S-9). */
+  failure: unknown;
   gone = false;
   /** False until the file was made. */
   exists = false;
@@ -102,7 +104,12 @@ export class FileTable {
   private async syncedVictim(): Promise<TableFile | undefined> {
     const file = this.oldest(() => true);
     if (file === undefined) return undefined;
-    await file.sync();
+    try {
+      await file.sync();
+    } catch {
+      // Kept by the file; its owner meets it when it syncs by itself (S-9).
+      return undefined;
+    }
     return file.pins === 0 && !file.unsynced && file.handle !== undefined ? file : undefined;
   }
 

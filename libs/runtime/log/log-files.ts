@@ -85,6 +85,7 @@ export class LogFiles {
     const file = this.fileOf(segment);
     const reach = segment.written;
     const generation = segment.generation;
+    if (file.failure !== undefined) throw file.failure;
     if (!file.unsynced && reach.bytes <= segment.synced.bytes) return;
     await this.context.files.use(file, async (handle) => {
       file.unsynced = false;
@@ -92,6 +93,7 @@ export class LogFiles {
         await handle.datasync();
       } catch (error) {
         file.unsynced = true;
+        file.failure = error;
         throw error;
       }
     });
@@ -111,7 +113,9 @@ export class LogFiles {
 
   /** S-9: what the file holds past the segment's end means nothing, so its failed sync needs no repair; its synced part stands. */
   giveUpRest(segment: Segment): void {
-    this.fileOf(segment).unsynced = false;
+    const file = this.fileOf(segment);
+    file.unsynced = false;
+    file.failure = undefined;
   }
 
   /** Shortens a segment's file to what the segment holds. */

@@ -138,6 +138,7 @@ export class LogMaintenance {
     const cut = await this.cutPoint(offset);
     const found = log.state.losesProducers(cut.offset) ? await producersBelow(log, cut, context.clock.wallMs()) : undefined;
     log.journalPreamble();
+    log.reflectedPosition = log.state.controlPosition;
     log.control({ kind: 'truncate', slot: log.state.identity.slot, offset: cut.offset });
     log.dropTail(log.tail.indexOf(cut.offset));
     const removed = log.state.truncateTo(cut, found);
@@ -153,12 +154,14 @@ export class LogMaintenance {
       await log.files.truncate(cut.segment);
     }
     if (log.state.durability === 'page-cache') await this.makeTruncationKnown(cut);
+    log.reflectedPosition = Number.MAX_SAFE_INTEGER;
   }
 
   /** Page-cache bytes are in no journal: until the catalogue knows of the cut, replay would cut what is written after it (LOG-12). */
   private async makeTruncationKnown(cut: CutPoint): Promise<void> {
     if (cut.segment !== undefined) await this.log.files.sync(cut.segment);
     await this.log.files.syncNames();
+    this.log.reflectedPosition = Number.MAX_SAFE_INTEGER;
     await this.context.checkpointNow(this.log);
   }
 

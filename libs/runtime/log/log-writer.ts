@@ -161,7 +161,8 @@ export class LogWriter {
 
   /**
    * S-9: after a failed write or sync nothing is known of the file past its synced end. A new file takes the unsynced range from
-   * memory; where memory does not hold it, or that fails time and again, the replica is given up.
+   * memory; where memory does not hold it, or that fails time and again, the replica is given up. So is a page-cache partition at once:
+   * its batches are in no journal, and between the two files a kill would lose what was acknowledged.
    */
   async rebuild(segment: Segment, error: unknown): Promise<void> {
     const { state, tail, files } = this.host;
@@ -171,7 +172,8 @@ export class LogWriter {
     const from = tail.indexOf(segment.synced.endOffset);
     const first = tail.at(from);
     const complete = first !== undefined && first.segment === segment && first.positionBytes === segment.synced.bytes;
-    if ((!complete && segment.written.bytes > segment.synced.bytes) || this.rebuilds > MAX_REBUILDS) {
+    const lacking = !complete && segment.written.bytes > segment.synced.bytes;
+    if (lacking || state.durability === 'page-cache' || this.rebuilds > MAX_REBUILDS) {
       this.host.goOffline(`${path}: not durable from offset ${segment.synced.endOffset} on (${String(error)})`);
       return;
     }

@@ -25,9 +25,7 @@ export async function adoptScanned(log: DiskPartitionLog, names: readonly string
     .filter((file) => file !== undefined)
     .sort((a, b) => a.baseOffset - b.baseOffset || b.revision - a.revision);
   for (const file of files) {
-    const expected = log.state.endOffset;
-    const fits = log.state.segments.length === 0 ? file.baseOffset >= expected : file.baseOffset === expected;
-    if (!fits || file.baseOffset >= limitOffset || log.state.active?.baseOffset === file.baseOffset) continue;
+    if (file.baseOffset !== log.state.endOffset || file.baseOffset >= limitOffset || file.baseOffset === log.state.active?.baseOffset) continue;
     const segment = new Segment(file.baseOffset, file.revision, log.context.clock.wallMs());
     log.files.adopt(segment);
     const bytes = (await headerFits(log, segment)) ? await scanFile(log, segment, limitOffset) : 0;
