@@ -67,17 +67,28 @@ export class KafkaControl {
   async waitForLeaders(name: string, partitions: number): Promise<void> {
     const deadlineMs = performance.now() + LEADERS_WITHIN_MS;
     for (;;) {
-      const body = await this.client.request(listOffsets, this.versionOf(listOffsets), {
-        replicaId: -1,
-        topics: [
-          { name, partitions: Array.from({ length: partitions }, (_, index) => ({ partitionIndex: index, timestamp: LATEST })) },
-        ],
-      });
-      const led = body.topics[0]?.partitions.filter((each) => each.errorCode === 0).length ?? 0;
+      const answers = await this.endsOf(name, partitions);
+      const led = answers.filter((each) => each.errorCode === 0).length;
       if (led === partitions) return;
       if (performance.now() > deadlineMs) throw new Error(`only ${led} of ${partitions} partitions of ${name} have a leader`);
       await delay(20);
     }
+  }
+
+  /** How many records the partitions of a topic, which was never cut, hold together. */
+  async recordsIn(name: string, partitions: number): Promise<number> {
+    const answers = await this.endsOf(name, partitions);
+    return answers.reduce((sum, each) => sum + Number(each.offset), 0);
+  }
+
+  private async endsOf(name: string, partitions: number) {
+    const body = await this.client.request(listOffsets, this.versionOf(listOffsets), {
+      replicaId: -1,
+      topics: [
+        { name, partitions: Array.from({ length: partitions }, (_, index) => ({ partitionIndex: index, timestamp: LATEST })) },
+      ],
+    });
+    return body.topics[0]?.partitions ?? [];
   }
 
   async close(): Promise<void> {

@@ -3,6 +3,8 @@ import { LoadConnection } from '../load/load-connection';
 import { batchOf, batchOfOne, produceAnswerReader, produceRing } from '../load/produce-load';
 import { runLoad, type LoadResult } from '../load/run-load';
 import type { Server } from '../server/server';
+import { readBatchHeader } from '@streamline/wire/records/batch-header';
+import type { KafkaControl } from '../load/kafka-control';
 import { LatencyLog } from './percentiles';
 import {
   DEFAULT_DURABILITY,
@@ -76,8 +78,22 @@ async function produceLine(
     const version = control.versionOf(produce);
     const connections = await openProducers(server, version, topic, load.partitions, load.batch, load.inFlight);
     const result = await runLoad(connections, server.pids, bench.times);
+    await checkAllThere(control, topic, load, connections);
     bench.record(measurementOf(load.line, server, durability, result));
   });
+}
+
+/** A server that acknowledges fast what it does not have is not fast. @throws where records are missing, or too many */
+async function checkAllThere(
+  control: KafkaControl,
+  topic: string,
+  load: { readonly partitions: number; readonly batch: Buffer },
+  connections: readonly LoadConnection[],
+): Promise<void> {
+  const batches = connections.reduce((sum, each) => sum + each.answered, 0);
+  const expected = batches * readBatchHeader(load.batch).recordCount;
+  const found = await control.recordsIn(topic, load.partitions);
+  if (found !== expected) throw new Error(`${expected} records were acknowledged, ${found} are there`);
 }
 
 export const produceScenario: Scenario = {
