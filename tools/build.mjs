@@ -88,7 +88,6 @@ async function bundle(name) {
     tsconfig: 'tsconfig.base.json',
     banner: { js: BANNER },
     external: [...NATIVE, ...OPTIONAL],
-    minifyWhitespace: true,
     minifySyntax: true,
     keepNames: true,
     sourcemap: 'linked',

@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { runRoles } from '@streamline/platform/host/run-roles';
 import { adminService } from './admin.module';
 

@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { runRoles } from '@streamline/platform/host/run-roles';
 import { adminService } from '@streamline/services/admin/admin.module';
 import { controllerService } from '@streamline/services/controller/controller.module';
