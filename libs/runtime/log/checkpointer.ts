@@ -182,7 +182,7 @@ export class Checkpointer {
       const { journal } = this.context;
       const captured = logs.map((log): [DiskPartitionLog, PartitionRecord] => [log, durableOnly(log.capture(), journal.durablePosition)]);
       const records = captured.map(([, record]) => record);
-      const newRedo = redo !== undefined && captured.every(([log, record]) => covers(log, record, redo)) ? redo : this.redo;
+      const newRedo = redo === undefined ? this.redo : this.furthest(redo, captured);
       await this.catalogue.commit({ redo: newRedo, nextSlot: this.nextSlot(), records, removedSlots });
       for (const [log, record] of captured) {
         log.state.noteCatalogued(record);
@@ -190,6 +190,12 @@ export class Checkpointer {
       }
       if (newRedo > this.redo) this.release(newRedo);
     });
+  }
+
+  private furthest(target: JournalPosition, captured: readonly (readonly [DiskPartitionLog, PartitionRecord])[]): JournalPosition {
+    let furthest: number = target;
+    for (const [log, record] of captured) furthest = Math.min(furthest, redoLimit(log, record));
+    return Math.max(furthest, this.redo) as JournalPosition;
   }
 
   /** What was appended after the redo position was chosen is for the next checkpoint. */
@@ -230,15 +236,14 @@ export class Checkpointer {
 }
 
 /**
- * Whether replay needs nothing of the log up to a redo position: its batches are synced (a truncation meanwhile makes a sync count for
- * nothing, S-5), and no truncation is under way.
+ * How far the redo position may go as far as this log is concerned: not past a batch that is not synced (a truncation meanwhile makes a
+ * sync count for nothing, S-5), nor past a truncation that is under way.
  */
-function covers(log: DiskPartitionLog, record: PartitionRecord, redo: JournalPosition): boolean {
-  if (log.gone || log.offlineReason !== undefined) return true;
-  if (log.reflectedPosition < redo) return false;
-  if (log.state.durability === 'page-cache') return true;
+function redoLimit(log: DiskPartitionLog, record: PartitionRecord): number {
+  if (log.gone || log.offlineReason !== undefined) return Number.MAX_SAFE_INTEGER;
+  if (log.state.durability === 'page-cache') return log.reflectedPosition;
   const next = log.tail.at(log.tail.indexOf(record.syncedEndOffset));
-  return next === undefined || next.journalPosition > redo;
+  return Math.min(log.reflectedPosition, next === undefined ? Number.MAX_SAFE_INTEGER : next.journalPosition - 1);
 }
 
 /**

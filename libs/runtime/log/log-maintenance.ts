@@ -138,8 +138,7 @@ export class LogMaintenance {
     const cut = await this.cutPoint(offset);
     const found = log.state.losesProducers(cut.offset) ? await producersBelow(log, cut, context.clock.wallMs()) : undefined;
     log.journalPreamble();
-    log.reflectedPosition = log.state.controlPosition;
-    log.control({ kind: 'truncate', slot: log.state.identity.slot, offset: cut.offset });
+    log.reflectedPosition = log.control({ kind: 'truncate', slot: log.state.identity.slot, offset: cut.offset }) - 1;
     log.dropTail(log.tail.indexOf(cut.offset));
     const removed = log.state.truncateTo(cut, found);
     log.writer.cutTo(cut.offset);

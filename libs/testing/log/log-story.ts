@@ -13,7 +13,6 @@ import { TEST_LOG_CONFIG, checkedBatch, openTestEngine, testKey } from './log-fi
 import { LogVerifier, LogViolation } from './log-verifier';
 import type { Ending } from './log-verifier';
 import { PartitionLife, PartitionModel } from './partition-model';
-import type { SentBatch } from './partition-model';
 
 const PARTITIONS = 4;
 const PRODUCERS = 2;
@@ -150,15 +149,15 @@ export class LogStory {
 
   /** Producers go on where the log says they are. */
   private forgetSequences(): void {
-    this.sequences.clear();
-    this.models.forEach((model, partition) => {
-      for (const producer of model.current?.log.producers() ?? []) {
-        this.sequences.set(`${partition}/${producer.producerId}`, {
-          epoch: producer.producerEpoch,
-          next: producer.lastSequence + 1,
-        });
-      }
-    });
+    for (const model of this.models) this.rereadSequences(model);
+  }
+
+  private rereadSequences(model: PartitionModel): void {
+    const partition = this.models.indexOf(model);
+    for (let producer = 0; producer < PRODUCERS; producer += 1) this.sequences.delete(`${partition}/${producer}`);
+    for (const producer of model.current?.log.producers() ?? []) {
+      this.sequences.set(`${partition}/${producer.producerId}`, { epoch: producer.producerEpoch, next: producer.lastSequence + 1 });
+    }
   }
 
   private injectFaults(disk: MemoryDisk): void {
@@ -350,22 +349,12 @@ export class LogStory {
     // From now on either outcome is right until the promise says which.
     const cut = current.batches.splice(cutAt);
     current.buried = cut.map((batch) => ({ ...batch, acked: 'no' as const }));
-    this.forgetSequencesFrom(model, cut);
     this.inBackground(truncated, life, () => {
       current.buried = [];
       current.truncating = false;
+      this.rereadSequences(model);
       this.counters.truncations += 1;
     });
-  }
-
-  private forgetSequencesFrom(model: PartitionModel, cut: readonly SentBatch[]): void {
-    for (const batch of [...cut].reverse()) {
-      if (batch.producerId < 0) continue;
-      const name = `${this.models.indexOf(model)}/${batch.producerId}`;
-      const left = model.current?.batches.findLast((other) => other.producerId === batch.producerId);
-      if (left === undefined) this.sequences.delete(name);
-      else this.sequences.set(name, { epoch: left.producerEpoch, next: left.lastSequence + 1 });
-    }
   }
 
   private remove(engine: LogEngine, model: PartitionModel, life: number): void {

@@ -115,7 +115,8 @@ export class LogVerifier {
   private verifyBatches(life: PartitionLife, log: PartitionLog, found: readonly Buffer[], name: string): SentBatch[] {
     const all = [...life.batches, ...life.buried];
     const below = all.filter((batch) => batch.lastOffset < log.logStartOffset);
-    const kept = all.slice(0, below.length + found.length);
+    const uncertain = below.findLastIndex((batch) => !this.mustSurvive(batch));
+    const kept = all.slice(uncertain + 1, below.length + found.length);
     const end = kept.at(-1)?.lastOffset ?? -1;
     if (found.length > 0 && log.logEndOffset !== end + 1) {
       throw new LogViolation(`${name}: the end is ${log.logEndOffset}, the last batch ends at ${end}: made up`);
