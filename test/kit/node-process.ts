@@ -11,7 +11,8 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 /** All four roles in one process, or one process each. */
 export type Topology = 'combined' | 'split';
 
-const SPLIT_ROLES = ['controller', 'storage', 'gateway', 'admin'] as const;
+export const SPLIT_ROLES = ['controller', 'storage', 'gateway', 'admin'] as const;
+export type SplitRole = (typeof SPLIT_ROLES)[number];
 const READY_WITHIN_MS = 30_000;
 const STOP_WITHIN_MS = 20_000;
 
@@ -94,28 +95,25 @@ export class NodeProcess {
 
   /** Starts without waiting. */
   spawnAll(): void {
-    const common = [
-      ...['--profile', 'development', '--data-dir', this.dataDir, '--log-format', 'json'],
-      ...['--listen-addr', this.bootstrap, '--advertised-addr', this.bootstrap, '--http-addr', `127.0.0.1:${this.httpPort}`],
-    ];
-    const address = (index: number): string => `127.0.0.1:${this.rolePorts[index]}`;
     if (this.topology === 'combined') {
-      this.processes = [this.spawn('bin/streamline', [...common, '--inter-broker-addr', address(0), ...this.flags])];
+      this.processes = [this.spawn([...this.commonFlags(), '--inter-broker-addr', this.roleAddress(0), ...this.flags])];
       return;
     }
-    this.processes = SPLIT_ROLES.map((role, index) => {
-      const own = [
-        '--roles',
-        role,
-        '--inter-broker-addr',
-        address(index),
-        '--controller-addrs',
-        address(0),
-        '--gateway-addr',
-        address(2),
-      ];
-      return this.spawn('bin/streamline', [...common, ...own, ...this.flags]);
-    });
+    this.processes = SPLIT_ROLES.map((role) => this.spawnRole(role));
+  }
+
+  /** Ends the process of one role of a split node with kill -9 and starts it again, without waiting until it is ready. */
+  async killAndStartRole(role: SplitRole): Promise<void> {
+    const index = SPLIT_ROLES.indexOf(role);
+    const child = this.processes[index];
+    if (this.topology !== 'split' || !child) throw new Error(`there is no process of the role ${role} alone`);
+    await this.endOne(child, 'SIGKILL');
+    this.processes[index] = this.spawnRole(role);
+  }
+
+  /** Where the inter-broker listener of each process is. */
+  get interBrokerAddresses(): string[] {
+    return this.topology === 'combined' ? [this.roleAddress(0)] : SPLIT_ROLES.map((_role, index) => this.roleAddress(index));
   }
 
   /** Resolves when /health/ready says 200; fails with the log when a process ends or time runs out. */
@@ -157,6 +155,24 @@ export class NodeProcess {
     await rm(this.dataDir, { recursive: true, force: true });
   }
 
+  private roleAddress(index: number): string {
+    return `127.0.0.1:${this.rolePorts[index]}`;
+  }
+
+  private commonFlags(): string[] {
+    return [
+      ...['--profile', 'development', '--data-dir', this.dataDir, '--log-format', 'json'],
+      ...['--listen-addr', this.bootstrap, '--advertised-addr', this.bootstrap, '--http-addr', `127.0.0.1:${this.httpPort}`],
+    ];
+  }
+
+  private spawnRole(role: SplitRole): ChildProcess {
+    const [controller, gateway] = [this.roleAddress(0), this.roleAddress(SPLIT_ROLES.indexOf('gateway'))];
+    const own = ['--roles', role, '--inter-broker-addr', this.roleAddress(SPLIT_ROLES.indexOf(role))];
+    const others = ['--controller-addrs', controller, '--gateway-addr', gateway];
+    return this.spawn([...this.commonFlags(), ...own, ...others, ...this.flags]);
+  }
+
   private async endOne(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
@@ -166,8 +182,8 @@ export class NodeProcess {
     clearTimeout(late);
   }
 
-  private spawn(command: string, args: readonly string[]): ChildProcess {
-    const child = spawn(path.join(root, command), args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root });
+  private spawn(args: readonly string[]): ChildProcess {
+    const child = spawn(path.join(root, 'bin/streamline'), args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root });
     const keep = (chunk: Buffer): void => {
       this.output = (this.output + chunk.toString()).slice(-200_000);
     };
