@@ -55,6 +55,9 @@ export class StorageService implements HostedRole {
 
   async start(): Promise<void> {
     const { host } = this;
+    // The metadata was followed before: it says which cluster this is, and a directory of another one is refused here.
+    const { clusterId } = host.replica.image;
+    if (clusterId !== undefined) await host.directory.bindCluster(clusterId);
     const { engine, recovery } = await this.openEngine();
     engine.onFatal((error) => host.fatal(error));
     const role = createStorageRole({
@@ -81,8 +84,6 @@ export class StorageService implements HostedRole {
     role.start();
     host.local.offerStorage(role.port);
     await role.whenServing;
-    const { clusterId } = host.replica.image;
-    if (clusterId !== undefined) await host.directory.bindCluster(clusterId);
   }
 
   async stop(): Promise<void> {

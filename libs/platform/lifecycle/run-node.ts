@@ -5,6 +5,8 @@ import { type Component, Lifecycle } from './lifecycle';
 import { type FailureContext, reportFailure } from './failure';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+/** Any long time: the timer is there to be pending. */
+const KEEP_ALIVE_MS = 3_600_000;
 type StopSignal = (typeof STOP_SIGNALS)[number];
 
 export interface RunOptions {
@@ -46,6 +48,8 @@ class NodeRun implements RunningNode {
   }
 
   begin(): void {
+    // Nothing else may hold the process while it waits for a peer: timers of the runtime do not.
+    setInterval(() => undefined, KEEP_ALIVE_MS);
     for (const signal of STOP_SIGNALS) process.on(signal, () => this.onSignal(signal));
     process.on('uncaughtException', (error) => this.fatal(error));
     process.on('unhandledRejection', (error) => this.fatal(error));
