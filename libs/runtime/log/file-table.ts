@@ -1,5 +1,5 @@
 import type { Disk, DiskFile } from '../ports/disk';
-import { LogError } from './log-error';
+import { LogError, errnoOf } from './log-error';
 
 /** A segment file that is open now and then. */
 export class TableFile {
@@ -80,13 +80,24 @@ export class FileTable {
     this.openingCount += 1;
     try {
       await this.makeRoom();
-      const handle = await this.disk.open(file.path, file.exists ? 'write' : 'create');
+      const handle = file.exists ? await this.disk.open(file.path, 'write') : await this.create(file.path);
       file.handle = handle;
       this.open.set(file, handle);
       return handle;
     } finally {
       this.openingCount -= 1;
     }
+  }
+
+  /** What stands under the name already was unlinked before a crash that brought it back: nobody counts on it. */
+  private async create(path: string): Promise<DiskFile> {
+    try {
+      return await this.disk.open(path, 'create');
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
+    await this.disk.unlink(path);
+    return this.disk.open(path, 'create');
   }
 
   private async makeRoom(): Promise<void> {

@@ -150,6 +150,7 @@ export class LogWriter {
         throw error;
       }
     }
+    await this.host.files.syncNames();
     this.rebuilds = 0;
     this.host.synced();
   }
