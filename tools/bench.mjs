@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const args = process.argv.slice(2);
-const needsNode = !args.includes('--help') && !args.includes('-h') && !args.includes('--without');
+const needsNode = !['--help', '-h', '--without', '--main'].some((option) => args.includes(option));
 
 if (needsNode) {
   const { status } = spawnSync('sh', [path.join(root, 'tools/prepare.sh'), 'node'], { stdio: 'inherit' });

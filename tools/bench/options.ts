@@ -12,6 +12,8 @@ export interface Options {
   readonly againstKafka: boolean;
   /** False to measure Kafka alone, when working on this tool. */
   readonly streamline: boolean;
+  /** Another build's main file, to compare it with this one's. */
+  readonly main?: string;
 }
 
 /** The command line is wrong; the message says what would be right. */
@@ -34,6 +36,7 @@ export function usage(scenarios: readonly Scenario[]): string {
     '  --rounds n            measures everything n times and takes medians; 1 by default',
     '  --quick               less of everything, in under a minute',
     '  --profile             runs each scenario on a profiled node of its own and prints the functions that took most time',
+    "  --main FILE           measures another build's dist/node/main.mjs, to compare it with this one's",
     '  --without streamline  measures Kafka alone',
     '',
     ...scenarios.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`),
@@ -69,6 +72,7 @@ export function parseOptions(
     profile: values.profile === true,
     againstKafka: values.against === 'kafka',
     streamline: values.without === undefined,
+    main: values.main,
   };
 }
 
@@ -84,6 +88,7 @@ function parse(args: readonly string[]) {
         partitions: { type: 'string' },
         rounds: { type: 'string' },
         quick: { type: 'boolean' },
+        main: { type: 'string' },
         profile: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -73,9 +73,9 @@ export class Session {
   }
 
   private async freshServers(): Promise<Server[]> {
-    const { root, kafkaJars, streamline, profileDir } = this.options;
+    const { root, kafkaJars, streamline, profileDir, main } = this.options;
     const servers: Server[] = [];
-    if (streamline) servers.push(await StreamlineServer.create({ root, profileDir }));
+    if (streamline) servers.push(await StreamlineServer.create({ root, profileDir, main }));
     if (kafkaJars !== undefined) servers.push(await KafkaServer.create(kafkaJars));
     for (const server of servers) await server.format();
     return servers;

@@ -6,6 +6,8 @@ export interface StreamlineOptions {
   readonly root: string;
   /** Writes a CPU profile of the whole process into this folder when it stops. */
   readonly profileDir?: string;
+  /** The main file to run in place of the clone's own build. */
+  readonly main?: string;
   /** More flags for the node. */
   readonly flags?: readonly string[];
 }
@@ -38,10 +40,10 @@ export class StreamlineServer extends Server {
       ...['--http-addr', `127.0.0.1:${http}`, '--inter-broker-addr', `127.0.0.1:${internal}`],
       ...(this.options.flags ?? []),
     ];
-    const { root, profileDir } = this.options;
-    if (profileDir === undefined) return { command: path.join(root, 'bin/streamline'), args: flags };
-    // What bin/streamline does, with the profiler on.
-    const profiling = ['--cpu-prof', '--cpu-prof-interval', '500', '--cpu-prof-dir', profileDir];
-    return { command: process.execPath, args: [...profiling, path.join(root, 'dist/node/main.mjs'), ...flags] };
+    const { root, profileDir, main } = this.options;
+    if (profileDir === undefined && main === undefined) return { command: path.join(root, 'bin/streamline'), args: flags };
+    // What bin/streamline does, with the profiler on or with another build.
+    const profiling = profileDir === undefined ? [] : ['--cpu-prof', '--cpu-prof-interval', '500', '--cpu-prof-dir', profileDir];
+    return { command: process.execPath, args: [...profiling, main ?? path.join(root, 'dist/node/main.mjs'), ...flags] };
   }
 }
