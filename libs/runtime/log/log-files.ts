@@ -74,6 +74,8 @@ export class LogFiles {
       file.unsynced = true;
       if (positionBytes > 0) await handle.write(SEGMENT_HEADER_BYTES + positionBytes, chunks);
       else await handle.write(0, [encodeSegmentHeader(this.identity, segment.baseOffset), ...chunks]);
+      // A sync that was submitted meanwhile did not cover it (S-5).
+      file.unsynced = true;
     });
   }
 

@@ -189,7 +189,7 @@ export class Recovery {
   private async cut(log: DiskPartitionLog, replay: PartitionReplay): Promise<void> {
     const offset = replay.cutOffset();
     for (const segment of log.state.segments) {
-      if (segment.baseOffset >= offset || segment.endOffset <= replay.logStartOffset) continue;
+      if (segment.baseOffset >= offset) continue;
       const fault = await this.faultOf(log, segment, offset);
       if (fault === undefined) continue;
       log.goOffline(`${log.files.pathOf(segment, 'log')}: ${fault}`);

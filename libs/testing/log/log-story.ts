@@ -170,7 +170,7 @@ export class LogStory {
     const times = this.random.integer(1, 3);
     const drawn = this.random.integer(0, 4);
     // What a failed write or sync left in the page cache is readable after a kill, and lost by a power loss at any later time.
-    if (drawn <= 2) this.unsure = true;
+    if (drawn <= 3) this.unsure = true;
     if (drawn <= 1) disk.inject({ operations: ['datasync'], path, fault: 'EIO', after, times });
     else if (drawn === 2) disk.inject({ operations: ['write'], path, fault: 'EIO', isPartial: true, after, times });
     else if (drawn === 3)
