@@ -34,9 +34,18 @@ describe('a node as a process', () => {
     const node = await run('hangs-for-long');
     node.kill('SIGTERM');
     await node.says(/gateway stopping/);
-    node.kill(signal);
+    const again = setInterval(() => node.kill(signal), 100);
     expect((await node.exited).code).toBe(code);
+    clearInterval(again);
     expect(node.output).not.toContain('storage flushed');
+  });
+
+  it('takes a signal that comes twice at once for one, as Ctrl-C under npm does', async () => {
+    const node = await run('hangs');
+    node.kill('SIGINT');
+    node.kill('SIGINT');
+    expect((await node.exited).code).toBe(10);
+    expect(node.output).toContain('storage flushed');
   });
 
   it('exits 10 when a component does not stop, after it stopped the others', async () => {

@@ -5,6 +5,8 @@ import { type Component, Lifecycle } from './lifecycle';
 import { type FailureContext, reportFailure } from './failure';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+/** Signals that come so soon one after the other are one. */
+const SAME_SIGNAL_MS = 400;
 /** Any long time: the timer is there to be pending. */
 const KEEP_ALIVE_MS = 3_600_000;
 type StopSignal = (typeof STOP_SIGNALS)[number];
@@ -42,6 +44,7 @@ export function runNode(options: RunOptions): RunningNode {
 class NodeRun implements RunningNode {
   private readonly lifecycle: Lifecycle;
   private stopRequested = false;
+  private signalledAtMs = -Infinity;
 
   constructor(private readonly options: RunOptions) {
     this.lifecycle = new Lifecycle(options.components, options.logger);
@@ -82,6 +85,8 @@ class NodeRun implements RunningNode {
 
   private onSignal(signal: StopSignal): void {
     if (this.stopRequested) {
+      // Ctrl-C under npm comes twice: from the terminal, and passed on by npm.
+      if (performance.now() - this.signalledAtMs < SAME_SIGNAL_MS) return;
       this.options.logger.warn({ signal }, 'second signal: ending at once');
       process.exit(128 + constants.signals[signal]);
     }
