@@ -1,27 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { ClusterSettings } from '@streamline/core/metadata/cluster';
 import { differingSettings } from '@streamline/core/metadata/cluster';
 import type { ClusterId } from '@streamline/core/types/ids';
-import type { NodeConfig } from '@streamline/platform/config/schema';
 import type { Host } from '@streamline/platform/host/host';
 import { HOST } from '@streamline/platform/host/host';
 import type { HostedRole } from '@streamline/platform/host/hosted-role';
 import { newUuidText } from '@streamline/platform/lifecycle/node-file';
 import type { ControllerEvents } from '@streamline/runtime/controller/controller-role';
 import type { RoleStatus } from '@streamline/wire/contracts/generated/streamline/node/v1/role';
+import { clusterSettings } from './cluster-settings';
 import { createControllerRole, type RunningController } from './create-controller-role';
-
-/** The settings that seed the cluster's metadata when this node bootstraps it. */
-function clusterSettings(config: NodeConfig): ClusterSettings {
-  return {
-    defaultReplicationFactor: config.defaultReplicationFactor,
-    minInsyncReplicas: config.minInsyncReplicas,
-    uncleanLeaderElection: config.uncleanLeaderElection,
-    durability: config.durability,
-    sessionTimeoutMs: config.sessionTimeoutMs,
-    rackAwareAssignment: config.rackAwareAssignment,
-  };
-}
 
 /** Runs the controller role in this process and offers its port to the others in it. */
 @Injectable()
@@ -52,10 +39,12 @@ export class ControllerService implements HostedRole {
     const { role } = this.running;
     const { image } = role.replica;
     if (image.clusterId !== undefined) await directory.bindCluster(image.clusterId);
-    for (const difference of differingSettings(image, settings)) {
-      host
-        .logOf('controller')
-        .warn(difference, 'this setting differs from the cluster, which was bootstrapped with another value that holds');
+    const log = host.logOf('controller');
+    for (const { isDefault, ...difference } of differingSettings(image, settings)) {
+      log[isDefault ? 'info' : 'warn'](
+        difference,
+        'this setting differs from the cluster, whose value holds: change it with kafka-configs.sh --entity-type brokers --entity-default',
+      );
     }
     host.local.offerController(role, role.replica);
   }

@@ -12,7 +12,13 @@ const SETTINGS = {
   uncleanLeaderElection: false,
   durability: 'fsync',
   sessionTimeoutMs: 10_000,
-  rackAwareAssignment: true,
+  rackAwareAssignment: false,
+  numPartitions: 1,
+  messageMaxBytes: 1_048_588,
+  logSegmentBytes: 1_073_741_824,
+  logRetentionMs: 604_800_000,
+  logRetentionBytes: -1,
+  maxDecompressedMessageBytes: 67_108_864,
 } as const;
 
 /** A bootstrapped cluster with broker 1 and topic `t`, whose only partition has lost its replica's data. */
@@ -172,7 +178,16 @@ describe('differingSettings', () => {
     const state = cluster();
     expect(differingSettings(state, SETTINGS)).toEqual([]);
     expect(differingSettings(state, { ...SETTINGS, durability: 'page-cache' })).toEqual([
-      { name: 'streamline.durability', ours: 'page-cache', cluster: 'fsync' },
+      { name: 'streamline.durability', ours: 'page-cache', cluster: 'fsync', isDefault: false },
+    ]);
+  });
+
+  it('says which of them are only defaults, and takes the hours of log retention for its milliseconds', () => {
+    const state = cluster();
+    alter(state, { ...clusterWide, changes: [set('log.retention.ms', '5'), set('num.partitions', '3')] });
+    expect(differingSettings(state, { ...SETTINGS, numPartitions: 4 })).toEqual([
+      { name: 'num.partitions', ours: '4', cluster: '3', isDefault: false },
+      { name: 'log.retention.ms', ours: '604800000', cluster: '5', isDefault: true },
     ]);
   });
 });

@@ -96,7 +96,7 @@ const CLUSTER: readonly BrokerConfigDefinition[] = [
     'broker.session.timeout.ms',
     'INT',
     '10000',
-    atLeast(1000n),
+    atLeast(100n),
     'How long a silent broker counts as alive (session_timeout_ms).',
     '9000',
   ),

@@ -1,18 +1,22 @@
 import { ErrorCode } from '../types/error-code';
 import type { BrokerEpoch, ClusterId, NodeId } from '../types/ids';
 import { isUuidText } from '../types/ids';
-import { DURABILITY_CONFIG, RACK_AWARE_CONFIG } from './broker-config-definitions';
+import { brokerConfigDefinition, DURABILITY_CONFIG, RACK_AWARE_CONFIG } from './broker-config-definitions';
 import { clusterConfigText } from './broker-configs';
 import { registered } from './brokers';
 import type { Decision, Failure } from './decision';
 import { answerOnly, failure } from './decision';
 import type { MetadataImage } from './image';
 import type { MetadataRecord } from './records';
+import { topicConfigDefinition } from './topic-config-definitions';
 
 /** The feature whose level gates what is written to the metadata log. */
 export const METADATA_VERSION_FEATURE = 'metadata.version';
 /** The newest level that this version writes and reads. */
 export const METADATA_VERSION = 1;
+
+/** Always in the log, as in Kafka with eligible leader replicas (KIP-966): it must never change by a default that changes. */
+const MIN_ISR_CONFIG = 'min.insync.replicas';
 
 /** Producer ids handed out at a time, as in Kafka. */
 export const PRODUCER_ID_BLOCK = 1000;
@@ -25,6 +29,14 @@ export interface ClusterSettings {
   readonly durability: 'fsync' | 'page-cache';
   readonly sessionTimeoutMs: number;
   readonly rackAwareAssignment: boolean;
+  readonly numPartitions: number;
+  readonly messageMaxBytes: number;
+  readonly logSegmentBytes: number;
+  /** -1: for ever. */
+  readonly logRetentionMs: number;
+  /** -1: without limit. */
+  readonly logRetentionBytes: number;
+  readonly maxDecompressedMessageBytes: number;
 }
 
 export interface BootstrapCluster {
@@ -36,28 +48,49 @@ export interface BootstrapCluster {
 export function clusterSettingsAsConfigs(settings: ClusterSettings): readonly (readonly [name: string, value: string])[] {
   return [
     ['default.replication.factor', String(settings.defaultReplicationFactor)],
-    ['min.insync.replicas', String(settings.minInsyncReplicas)],
+    [MIN_ISR_CONFIG, String(settings.minInsyncReplicas)],
     ['unclean.leader.election.enable', String(settings.uncleanLeaderElection)],
     ['broker.session.timeout.ms', String(settings.sessionTimeoutMs)],
     [DURABILITY_CONFIG, settings.durability],
     [RACK_AWARE_CONFIG, String(settings.rackAwareAssignment)],
+    ['num.partitions', String(settings.numPartitions)],
+    ['message.max.bytes', String(settings.messageMaxBytes)],
+    ['log.segment.bytes', String(settings.logSegmentBytes)],
+    ['log.retention.ms', String(settings.logRetentionMs)],
+    ['log.retention.bytes', String(settings.logRetentionBytes)],
+    ['max.decompressed.message.bytes', String(settings.maxDecompressedMessageBytes)],
   ];
+}
+
+/** What holds where the log says nothing. Of log.retention.ms that is what log.retention.hours gives. */
+function defaultOf(name: string): string | null {
+  if (name === 'log.retention.ms') return topicConfigDefinition('retention.ms')?.defaultValue ?? null;
+  return brokerConfigDefinition(name)?.defaultValue ?? null;
 }
 
 export interface SettingDifference {
   readonly name: string;
   readonly ours: string;
   readonly cluster: string | null;
+  /** Ours is the default, so probably nobody asked for it; otherwise it is worth a warning. */
+  readonly isDefault: boolean;
 }
 
-/** Where a node's settings differ from the cluster's, which are what holds: worth a warning. */
+/** Where a node's settings differ from the cluster's, which are what holds. */
 export function differingSettings(image: MetadataImage, settings: ClusterSettings): readonly SettingDifference[] {
   return clusterSettingsAsConfigs(settings)
-    .map(([name, ours]) => ({ name, ours, cluster: clusterConfigText(image, name) }))
+    .map(([name, ours]) => {
+      const byDefault = defaultOf(name);
+      return { name, ours, cluster: clusterConfigText(image, name) ?? byDefault, isDefault: ours === byDefault };
+    })
     .filter(({ ours, cluster }) => ours !== cluster);
 }
 
-/** Makes an empty log a cluster. Done again with the same id it does nothing; a cluster never takes another id. */
+/**
+ * Makes an empty log a cluster. Settings that are the default are left out (all but min.insync.replicas), so that DescribeConfigs
+ * tells them as defaults.
+ * Done again with the same id it does nothing; a cluster never takes another id.
+ */
 export function bootstrapCluster(image: MetadataImage, { clusterId, settings }: BootstrapCluster): Decision<Failure | undefined> {
   if (image.clusterId === clusterId) return answerOnly(undefined);
   if (image.clusterId !== undefined) {
@@ -74,13 +107,9 @@ export function bootstrapCluster(image: MetadataImage, { clusterId, settings }: 
   const records: MetadataRecord[] = [
     { kind: 'cluster', clusterId },
     { kind: 'featureLevel', name: METADATA_VERSION_FEATURE, level: METADATA_VERSION },
-    ...clusterSettingsAsConfigs(settings).map(([name, value]): MetadataRecord => ({
-      kind: 'config',
-      resourceType: 4,
-      resourceName: '',
-      name,
-      value,
-    })),
+    ...clusterSettingsAsConfigs(settings)
+      .filter(([name, value]) => name === MIN_ISR_CONFIG || value !== defaultOf(name))
+      .map(([name, value]): MetadataRecord => ({ kind: 'config', resourceType: 4, resourceName: '', name, value })),
   ];
   return { entries: [records], answer: undefined };
 }

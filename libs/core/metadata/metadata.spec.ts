@@ -21,6 +21,12 @@ const SETTINGS = {
   durability: 'fsync',
   sessionTimeoutMs: 10_000,
   rackAwareAssignment: true,
+  numPartitions: 1,
+  messageMaxBytes: 1_048_588,
+  logSegmentBytes: 1_073_741_824,
+  logRetentionMs: 604_800_000,
+  logRetentionBytes: -1,
+  maxDecompressedMessageBytes: 67_108_864,
 } as const;
 
 function id22(prefix: string, n: number): string {

@@ -22,13 +22,7 @@ const OTHER_VALUES: ReadonlyMap<SettingName, unknown> = new Map<SettingName, unk
   ['inter_broker_tls.min_version', '1.3'],
   ['rack_id', 'eu-1a'],
   ['journal_dir', '/journal'],
-  ['num_partitions', 3],
-  ['message_max_bytes', 2_000_000],
-  ['log_segment_bytes', 10_000_000],
-  ['log_retention_ms', 3_600_000],
-  ['log_retention_bytes', 1_000_000],
   ['offsets_topic_num_partitions', 10],
-  ['max_decompressed_message_bytes', 1_000_000],
   ['rack_aware_assignment', false],
 ]);
 

@@ -15,19 +15,13 @@ const TAKES = `${RESOLVE_SPEC}#hands every broker setting to the roles as it was
 const REFUSED = 'libs/platform/config/refusal.spec.ts#refuses every setting that has no effect yet, saying why and what to do';
 const JOURNAL_RING = 'libs/runtime/journal/journal-crash.spec.ts#keeps everything when power is lost while a full ring goes on';
 const GROUPS_SPEC = 'libs/core/groups/kafka-behaviour.spec.ts';
+const SEEDED =
+  'services/controller/cluster-settings.spec.ts#begins a cluster with every setting of the node that is not the default, by its config name';
 const SESSION_RANGE = `${GROUPS_SPEC}#answers a session timeout out of range with 26 and an empty group id with 24`;
 const OFFSETS_EXPIRE =
   'libs/runtime/groups/group-coordinators.spec.ts#let offsets and groups expire every offsets.retention.check.interval.ms';
 const CONNECTIONS_SPEC = 'libs/runtime/gateway/connection-server.spec.ts';
 const CONNECTION_LIMITS = `${CONNECTIONS_SPEC}#refuses connections above max.connections and above max.connections.per.ip, and says so`;
-
-/** Cluster-wide configs that Kafka's tools set; a node's own flag does not seed them. */
-function clusterConfig(name: string): string {
-  return (
-    'seeding it from a flag of the first node is not built yet. ' +
-    `Use kafka-configs.sh --alter --entity-type brokers --entity-default --add-config ${name}=<value>, which holds for the cluster.`
-  );
-}
 
 const bytes = (min: number, max: number) => wholeNumber({ min, max, unit: 'bytes' });
 
@@ -52,10 +46,10 @@ export const BROKER_SETTINGS = {
     provedBy: REFUSED,
   }),
   journal_file_bytes: setting({
-    // A file has to hold two groups of the largest batches.
-    kind: bytes(17 * MIB, GIB),
+    // A file has to hold three groups of the largest batches (8 MiB each) and its own marks; the journal checks it.
+    kind: bytes(25 * MIB, GIB),
     section: 'Storage',
-    doc: 'Size of one preallocated journal file.',
+    doc: 'Size of one preallocated journal file; rounded down to whole blocks of 4 KiB.',
     defaultOf: always(32 * MIB),
     provedBy: JOURNAL_RING,
   }),
@@ -93,8 +87,7 @@ export const BROKER_SETTINGS = {
     doc: 'Partitions of a new topic where its creator names no number.',
     defaultOf: always(1),
     scope: 'cluster',
-    notYet: clusterConfig('num.partitions'),
-    provedBy: REFUSED,
+    provedBy: SEEDED,
   }),
   message_max_bytes: setting({
     kind: bytes(0, INT_MAX),
@@ -102,8 +95,7 @@ export const BROKER_SETTINGS = {
     doc: 'Largest record batch taken. Default of the topic config max.message.bytes.',
     defaultOf: always(1_048_588),
     scope: 'cluster',
-    notYet: clusterConfig('message.max.bytes'),
-    provedBy: REFUSED,
+    provedBy: SEEDED,
   }),
   log_segment_bytes: setting({
     kind: bytes(MIB, INT_MAX),
@@ -111,8 +103,7 @@ export const BROKER_SETTINGS = {
     doc: 'Size at which a new segment is begun. Default of the topic config segment.bytes.',
     defaultOf: always(GIB),
     scope: 'cluster',
-    notYet: clusterConfig('log.segment.bytes'),
-    provedBy: REFUSED,
+    provedBy: SEEDED,
   }),
   log_retention_ms: setting({
     kind: wholeNumber({ min: -1, max: LONG_MAX, unit: 'ms' }),
@@ -120,8 +111,7 @@ export const BROKER_SETTINGS = {
     doc: 'How long records are kept, -1 for ever. Default of the topic config retention.ms.',
     defaultOf: always(7 * DAY_MS),
     scope: 'cluster',
-    notYet: clusterConfig('log.retention.ms'),
-    provedBy: REFUSED,
+    provedBy: SEEDED,
   }),
   log_retention_bytes: setting({
     kind: bytes(-1, LONG_MAX),
@@ -129,8 +119,7 @@ export const BROKER_SETTINGS = {
     doc: 'Bytes kept for each partition, -1 without limit. Default of the topic config retention.bytes.',
     defaultOf: always(-1),
     scope: 'cluster',
-    notYet: clusterConfig('log.retention.bytes'),
-    provedBy: REFUSED,
+    provedBy: SEEDED,
   }),
   log_retention_check_interval_ms: setting({
     kind: wholeNumber({ min: 10, max: INT_MAX, unit: 'ms' }),
@@ -262,12 +251,12 @@ export const BROKER_SETTINGS = {
     provedBy: 'libs/runtime/gateway/fetch-sessions.spec.ts#a full cache answers id 0',
   }),
   max_decompressed_message_bytes: setting({
-    kind: bytes(KIB, INT_MAX),
+    kind: bytes(KIB, 2_147_483_639),
     section: 'Limits',
     doc: "Largest batch after decompression, against decompression bombs. Lower than Kafka's 2147483639.",
     defaultOf: always(64 * MIB),
-    notYet: clusterConfig('max.decompressed.message.bytes'),
-    provedBy: REFUSED,
+    scope: 'cluster',
+    provedBy: SEEDED,
   }),
   log_level: setting({
     kind: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
