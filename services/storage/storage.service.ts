@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import { BLOCK_BYTES } from '@streamline/core/journal/format';
 import type { GroupConfig } from '@streamline/core/groups/group-config';
 import { DEFAULT_GROUP_CONFIG } from '@streamline/core/groups/group-config';
 import type { PartitionIndex } from '@streamline/core/types/ids';
@@ -109,7 +110,7 @@ export class StorageService implements HostedRole {
       directory: host.directory.rolePath('storage'),
       journal: {
         ...DEFAULT_LOG_JOURNAL,
-        fileBytes: config.journalFileBytes,
+        fileBytes: config.journalFileBytes - (config.journalFileBytes % BLOCK_BYTES),
         fileCount: config.journalFiles,
         onGroup: this.journalMetrics.onGroup,
       },
