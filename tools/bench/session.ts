@@ -65,8 +65,10 @@ export class Session {
   }
 
   private record(measurement: Measurement): void {
-    this.measurements.push(measurement);
-    const { line, server, durability, metrics, foreignCores = 0 } = measurement;
+    const { line, server, durability, foreignCores = 0 } = measurement;
+    // What is divided by no request at all is no figure.
+    const metrics = Object.fromEntries(Object.entries(measurement.metrics).filter(([, value]) => Number.isFinite(value)));
+    this.measurements.push({ ...measurement, metrics });
     const figures = Object.entries(metrics).map(([name, value]) => `${name} ${numberText(value)}`);
     const foreign = foreignCores >= 0.1 ? `   (others used ${foreignCores.toFixed(1)} cores)` : '';
     console.log(`  ${line} | ${server} ${durability} | ${figures.join('  ')}${foreign}`);
