@@ -136,7 +136,8 @@ export class LogState {
     cut.segment?.truncateTo({ bytes: cut.positionBytes, endOffset: cut.offset });
     this.endOffset = cut.offset;
     this.logStartOffset = Math.min(this.logStartOffset, cut.offset);
-    this.cataloguedClosedEnd = Math.min(this.cataloguedClosedEnd, cut.offset);
+    // Until the catalogue knows of the cut, recovery may have to find the producers in segments below the log's start.
+    this.cataloguedClosedEnd = -1;
     this.epochs.truncateTo(cut.offset);
     this.sizeBytes = 0;
     for (const segment of this.segments) this.sizeBytes += segment.sizeBytes;
@@ -165,6 +166,14 @@ export class LogState {
     for (const segment of doomed) this.sizeBytes -= segment.sizeBytes;
     this.doomed.push(...doomed);
     return doomed;
+  }
+
+  /** Recovery: takes out what an earlier process was about to remove, as far as its files are gone. */
+  dropRemoved(isThere: (segment: Segment) => boolean): void {
+    const removable = removableSegments(this.segments, this.logStartOffset);
+    const gone = removable.slice(0, removable.findLastIndex((segment) => !isThere(segment)) + 1);
+    this.segments = this.segments.slice(gone.length);
+    for (const segment of gone) this.sizeBytes -= segment.sizeBytes;
   }
 
   /** The file of a doomed segment is gone. */

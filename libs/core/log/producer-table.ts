@@ -154,7 +154,9 @@ export function producersAfterCut(
     if (kept.length === 0 || (found !== undefined && found.epoch > entry.epoch)) continue;
     const older = found === undefined || found.epoch < entry.epoch ? [] : found.batches;
     const known = new Set(older.map((batch) => batch.baseOffset));
-    const batches = [...older, ...kept.filter((batch) => !known.has(batch.baseOffset))].sort((a, b) => a.baseOffset - b.baseOffset);
+    const batches = [...older, ...kept.filter((batch) => !known.has(batch.baseOffset))].sort(
+      (a, b) => a.baseOffset - b.baseOffset,
+    );
     scanned.set({ ...entry, batches: batches.slice(-BATCHES_REMEMBERED) });
   }
   return scanned.all();

@@ -180,7 +180,10 @@ export class Checkpointer {
   ): Promise<void> {
     await this.catalogueLock.run(async () => {
       const { journal } = this.context;
-      const captured = logs.map((log): [DiskPartitionLog, PartitionRecord] => [log, durableOnly(log.capture(), journal.durablePosition)]);
+      const captured = logs.map((log): [DiskPartitionLog, PartitionRecord] => [
+        log,
+        durableOnly(log.capture(), journal.durablePosition),
+      ]);
       const records = captured.map(([, record]) => record);
       const newRedo = redo === undefined ? this.redo : this.furthest(redo, captured);
       await this.catalogue.commit({ redo: newRedo, nextSlot: this.nextSlot(), records, removedSlots });
@@ -192,7 +195,10 @@ export class Checkpointer {
     });
   }
 
-  private furthest(target: JournalPosition, captured: readonly (readonly [DiskPartitionLog, PartitionRecord])[]): JournalPosition {
+  private furthest(
+    target: JournalPosition,
+    captured: readonly (readonly [DiskPartitionLog, PartitionRecord])[],
+  ): JournalPosition {
     let furthest: number = target;
     for (const [log, record] of captured) furthest = Math.min(furthest, redoLimit(log, record));
     return Math.max(furthest, this.redo) as JournalPosition;

@@ -125,7 +125,8 @@ export class LogMaintenance {
         this.log.assertUsable();
         if (offset < this.log.logEndOffset) await this.truncateNow(offset);
       } catch (error) {
-        if (!(error instanceof LogError)) this.log.goOffline(`${this.log.files.directory}: cannot be truncated to ${offset} (${String(error)})`);
+        if (!(error instanceof LogError))
+          this.log.goOffline(`${this.log.files.directory}: cannot be truncated to ${offset} (${String(error)})`);
         throw error;
       } finally {
         this.log.truncations -= 1;

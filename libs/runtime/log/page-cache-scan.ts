@@ -25,7 +25,12 @@ export async function adoptScanned(log: DiskPartitionLog, names: readonly string
     .filter((file) => file !== undefined)
     .sort((a, b) => a.baseOffset - b.baseOffset || b.revision - a.revision);
   for (const file of files) {
-    if (file.baseOffset !== log.state.endOffset || file.baseOffset >= limitOffset || file.baseOffset === log.state.active?.baseOffset) continue;
+    if (
+      file.baseOffset !== log.state.endOffset ||
+      file.baseOffset >= limitOffset ||
+      file.baseOffset === log.state.active?.baseOffset
+    )
+      continue;
     const segment = new Segment(file.baseOffset, file.revision, log.context.clock.wallMs());
     log.files.adopt(segment);
     const bytes = (await headerFits(log, segment)) ? await scanFile(log, segment, limitOffset) : 0;

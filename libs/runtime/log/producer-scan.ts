@@ -11,7 +11,12 @@ import type { DiskPartitionLog } from './disk-partition-log';
 export async function producersBelow(log: DiskPartitionLog, cut: CutPoint, nowMs: number): Promise<Iterable<ProducerEntry>> {
   const table = new ProducerTable();
   for (const segment of [...log.state.segments]) {
-    if (segment.written.bytes === 0 || segment.baseOffset >= cut.offset || nowMs - segment.maxTimestamp >= log.config.producerIdExpirationMs) continue;
+    if (
+      segment.written.bytes === 0 ||
+      segment.baseOffset >= cut.offset ||
+      nowMs - segment.maxTimestamp >= log.config.producerIdExpirationMs
+    )
+      continue;
     const endBytes = segment === cut.segment ? Math.min(cut.positionBytes, segment.written.bytes) : segment.written.bytes;
     await log.reader.guarded(segment, () =>
       log.context.files.use(log.files.fileOf(segment), (file) =>

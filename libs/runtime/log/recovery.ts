@@ -141,9 +141,9 @@ export class Recovery {
       this.logs.set(replay, log);
       log.state.logStartOffset = replay.logStartOffset;
       log.state.controlPosition = replay.controlPosition;
-      log.maintenance.removeBelowStart();
       this.appliedEnds.set(log, replay.cutOffset());
       if (replay.touched || (replay.record.durability === 'page-cache' && !this.cleanStop)) work.push(log);
+      else log.maintenance.removeBelowStart();
       if (replay.touched) this.engine.dirty(log);
     }
     const replays = new Map([...this.logs].map(([replay, log]) => [log, replay]));
@@ -157,6 +157,8 @@ export class Recovery {
     if (log.offlineReason !== undefined) return;
     const names = await this.namesIn(log);
     if (names.length > 0) log.files.adoptDirectory();
+    const found = new Set(names.map((name) => `${log.files.directory}/${name}`));
+    log.state.dropRemoved((segment) => found.has(log.files.pathOf(segment, 'log')));
     await this.cut(log, replay);
     if (log.offlineReason !== undefined) return;
     const strangers = this.strangers(log, names);
@@ -168,6 +170,7 @@ export class Recovery {
     for (const name of this.strangers(log, names)) await log.files.removeStranger(name);
     log.state.epochs = new EpochHistory(replay.epochs.all());
     log.state.logStartOffset = replay.logStartOffset;
+    log.maintenance.removeBelowStart();
   }
 
   /** Files of segments that the log does not have. */

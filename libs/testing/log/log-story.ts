@@ -157,7 +157,10 @@ export class LogStory {
     const partition = this.models.indexOf(model);
     for (let producer = 0; producer < PRODUCERS; producer += 1) this.sequences.delete(`${partition}/${producer}`);
     for (const producer of model.current?.log.producers() ?? []) {
-      this.sequences.set(`${partition}/${producer.producerId}`, { epoch: producer.producerEpoch, next: producer.lastSequence + 1 });
+      this.sequences.set(`${partition}/${producer.producerId}`, {
+        epoch: producer.producerEpoch,
+        next: producer.lastSequence + 1,
+      });
     }
   }
 

@@ -62,7 +62,11 @@ export class LogVerifier {
     this.verifyStart(life, log, name);
     const kept = this.verifyBatches(life, log, found, name);
     this.verifyEpochs(log, kept, name);
-    this.verifyProducers(log, kept.filter((batch) => batch.baseOffset >= life.rememberedFrom), name);
+    this.verifyProducers(
+      log,
+      kept.filter((batch) => batch.baseOffset >= life.rememberedFrom),
+      name,
+    );
     model.lives = [this.livesOn(life, log, kept)];
   }
 
@@ -167,7 +171,10 @@ export class LogVerifier {
     const next = new PartitionLife(this.engine.open(log.key, life.config), life.config);
     // A sync that failed before a kill leaves pages that are readable for good and never get to the disk.
     const certain = !this.mayBeOffline || life.config.flushMessages <= 1;
-    next.batches = kept.map((batch) => ({ ...batch, acked: certain || batch.acked === 'durable' ? ('durable' as const) : ('written' as const) }));
+    next.batches = kept.map((batch) => ({
+      ...batch,
+      acked: certain || batch.acked === 'durable' ? ('durable' as const) : ('written' as const),
+    }));
     next.rememberedFrom = life.rememberedFrom;
     next.ackedStart = next.maxStart = log.logStartOffset;
     return next;
