@@ -80,7 +80,7 @@ export function createGatewayRole(dependencies: GatewayDependencies): GatewayRol
     clock,
     fetchSessions,
     producerIds: new ProducerIdSource(nodeId, metadata, controller),
-    topicCreator: new TopicCreator(controller, metadata, log),
+    topicCreator: new TopicCreator(controller, metadata, log, config.offsetsTopicPartitions),
     budget,
     metrics,
     log,

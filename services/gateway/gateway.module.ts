@@ -42,6 +42,7 @@ function gatewayOf(host: Host): GatewayRole {
     config: {
       autoCreateTopics: config.autoCreateTopicsEnable,
       fetchMaxBytes: config.fetchMaxBytes,
+      offsetsTopicPartitions: config.offsetsTopicNumPartitions,
       fetchSessionSlots: config.maxIncrementalFetchSessionCacheSlots,
       staticConfigs: kafkaConfigsOf(config),
     },

@@ -182,7 +182,14 @@ const NODE: readonly BrokerConfigDefinition[] = [
   readOnly('offsets.topic.compression.codec', 'INT', '0', ANY, 'Codec of the offsets topic: none.'),
   readOnly('offsets.topic.num.partitions', 'INT', '50', atLeast(1n), 'Partitions of the offsets topic.'),
   readOnly('offsets.topic.replication.factor', 'SHORT', '1', atLeast(1n), 'Replicas of the offsets topic.', '3'),
-  readOnly('offsets.topic.segment.bytes', 'INT', '104857600', atLeast(1n), 'Segment size of the offsets topic.'),
+  readOnly(
+    'offsets.topic.segment.bytes',
+    'INT',
+    '16777216',
+    atLeast(1n),
+    'Segment size of the offsets topic. Smaller than in Apache Kafka: the topic is kept short by writing what lives again and deleting whole segments.',
+    '104857600',
+  ),
   readOnly('process.roles', 'LIST', null, ANY, 'The roles of this process.'),
   readOnly(
     'producer.id.expiration.ms',

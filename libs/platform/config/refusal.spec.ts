@@ -22,7 +22,6 @@ const OTHER_VALUES: ReadonlyMap<SettingName, unknown> = new Map<SettingName, unk
   ['inter_broker_tls.min_version', '1.3'],
   ['rack_id', 'eu-1a'],
   ['journal_dir', '/journal'],
-  ['offsets_topic_num_partitions', 10],
   ['rack_aware_assignment', false],
 ]);
 

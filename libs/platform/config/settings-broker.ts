@@ -140,9 +140,7 @@ export const BROKER_SETTINGS = {
     section: 'Groups',
     doc: 'Partitions of __consumer_offsets, when it is created.',
     defaultOf: always(50),
-    scope: 'cluster',
-    notYet: 'the offsets topic always has 50 partitions; another number is not built yet. Leave it at its default.',
-    provedBy: REFUSED,
+    provedBy: 'services/gateway/handlers/groups.spec.ts#creates the offsets topic with offsets_topic_num_partitions of its node',
   }),
   offsets_retention_minutes: setting({
     kind: wholeNumber({ min: 1, max: INT_MAX, unit: 'minutes' }),

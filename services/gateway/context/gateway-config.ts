@@ -6,6 +6,8 @@ export interface GatewayConfig {
   readonly fetchMaxBytes: number;
   /** `max.incremental.fetch.session.cache.slots` */
   readonly fetchSessionSlots: number;
+  /** `offsets.topic.num.partitions` */
+  readonly offsetsTopicPartitions: number;
   /** `offsets.commit.timeout.ms` */
   readonly offsetsCommitTimeoutMs: number;
   /** `max.request.partition.size.limit`: of DescribeTopicPartitions. */
@@ -20,6 +22,7 @@ export const DEFAULT_GATEWAY_CONFIG: GatewayConfig = {
   autoCreateTopics: true,
   fetchMaxBytes: 57_671_680,
   fetchSessionSlots: 1000,
+  offsetsTopicPartitions: 50,
   offsetsCommitTimeoutMs: 5000,
   describePartitionsLimit: 2000,
   metadataWaitMs: 5000,

@@ -1,7 +1,11 @@
+import { brokerConfigDefinition } from '@streamline/core/metadata/broker-config-definitions';
 import type { NodeConfig } from '@streamline/platform/config/schema';
 import { formatAddress } from '@streamline/platform/config/address';
 
-/** The settings of this node under Kafka's config names, as DescribeConfigs of the broker tells them. */
+/**
+ * The settings of this node under Kafka's config names, as DescribeConfigs of the broker tells them; those that are the
+ * default are left out, since they are told as such.
+ */
 export function kafkaConfigsOf(config: NodeConfig): ReadonlyMap<string, string> {
   const settings: Readonly<Record<string, string | number | boolean | undefined>> = {
     'advertised.listeners': `PLAINTEXT://${formatAddress(config.advertisedAddr)}`,
@@ -22,12 +26,16 @@ export function kafkaConfigsOf(config: NodeConfig): ReadonlyMap<string, string> 
     'offset.metadata.max.bytes': config.offsetMetadataMaxBytes,
     'offsets.retention.check.interval.ms': config.offsetsRetentionCheckIntervalMs,
     'offsets.retention.minutes': config.offsetsRetentionMinutes,
+    'offsets.topic.num.partitions': config.offsetsTopicNumPartitions,
     'process.roles': config.roles.join(','),
     'producer.id.expiration.ms': config.producerIdExpirationMs,
     'queued.max.request.bytes': config.maxInFlightBytes,
     'socket.request.max.bytes': config.socketRequestMaxBytes,
   };
   return new Map(
-    Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as const])),
+    Object.entries(settings).flatMap(([name, value]) => {
+      if (value === undefined || String(value) === brokerConfigDefinition(name)?.defaultValue) return [];
+      return [[name, String(value)] as const];
+    }),
   );
 }

@@ -22,6 +22,8 @@ export class TopicCreator {
     private readonly controller: ControllerPort,
     private readonly metadata: MetadataReplica,
     private readonly log: RateLimitedLog,
+    /** `offsets.topic.num.partitions` of this node. */
+    private readonly offsetsTopicPartitions: number,
   ) {}
 
   /** Has the topic created, unless that is under way already. */
@@ -47,7 +49,7 @@ export class TopicCreator {
     const { image } = this.metadata;
     return {
       name,
-      partitions: clusterConfigInteger(image, 'offsets.topic.num.partitions'),
+      partitions: this.offsetsTopicPartitions,
       replicationFactor: -1,
       assignments: [],
       configs: [

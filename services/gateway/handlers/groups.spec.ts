@@ -78,7 +78,22 @@ describe('coordinators', () => {
     expect(second).toMatchObject({ errorCode: 0, nodeId: 1 });
     expect(requests).toHaveLength(1);
     expect(requests[0]?.topics[0]).toMatchObject({ name: '__consumer_offsets', partitions: 50, replicationFactor: -1 });
-    expect(requests[0]?.topics[0]?.configs).toContainEqual({ name: 'cleanup.policy', value: 'compact' });
+    expect(requests[0]?.topics[0]?.configs).toEqual([
+      { name: 'cleanup.policy', value: 'compact' },
+      { name: 'segment.bytes', value: String(16 << 20) },
+    ]);
+  });
+
+  it('creates the offsets topic with offsets_topic_num_partitions of its node', async () => {
+    const partitions: number[] = [];
+    const createTopics: ControllerPort['createTopics'] = async ({ topics }) => {
+      partitions.push(...topics.map((topic) => topic.partitions));
+      return { topics: [], metadataIndex: 2 };
+    };
+    const config = { offsetsTopicPartitions: 7 };
+    const client = await start({}, { cluster: { topics: [] }, controller: { createTopics }, config });
+    await client.request(findCoordinator, 2, { key: 'g' });
+    expect(partitions).toEqual([7]);
   });
 
   it('FindCoordinator refuses transactions with 53 and unknown types with 42', async () => {
