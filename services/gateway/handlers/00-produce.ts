@@ -25,6 +25,9 @@ const FIRST_VERSION_WITH_IDS = 13;
 const FIRST_VERSION_WITH_HINTS = 10;
 const NO_RECORDS = Buffer.alloc(0);
 
+/** A name is told for each partition that was asked for: a long one would be told in gigabytes. */
+const TOPIC_NAME_LENGTH_MAX = 249;
+
 /** The one client that may write to internal topics. */
 const ADMIN_CLIENT_ID = '__admin_client';
 
@@ -119,7 +122,10 @@ function findTopic(data: TopicData, context: RequestContext): TopicImage | Appen
   if (topic === undefined) {
     return byId
       ? failedPartition(ErrorCode.UNKNOWN_TOPIC_ID, `there is no topic with the id ${data.topicId}`)
-      : failedPartition(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `there is no topic called '${data.name}'`);
+      : failedPartition(
+          ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+          `there is no topic called '${data.name.slice(0, TOPIC_NAME_LENGTH_MAX)}'`,
+        );
   }
   if (isInternalTopic(topic.name) && context.clientId !== ADMIN_CLIENT_ID) {
     return failedPartition(ErrorCode.INVALID_TOPIC_EXCEPTION, `${topic.name} is an internal topic: clients do not write to it`);

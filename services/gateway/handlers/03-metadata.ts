@@ -6,6 +6,7 @@ import { ZERO_TOPIC_ID, type NodeId } from '@streamline/core/types/ids';
 import { metadata } from '@streamline/wire/kafka/apis/03-metadata';
 import type { RequestOf, ResponseInput } from '@streamline/wire/kafka/schema/api';
 import { CLUSTER_OPERATIONS, OPERATIONS_NOT_REQUESTED, TOPIC_OPERATIONS } from '../context/authorized-operations';
+import { distinct } from '../context/distinct';
 import { CONTROLLER_FAILURES, KafkaError } from '../context/kafka-error';
 import type { RequestContext } from '../context/request-context';
 import { addressOf, aliveBrokers, controllerFor, isAlive, NO_NODE, topicById, topicByName } from '../context/topics';
@@ -29,14 +30,14 @@ export const metadataHandler = handler({
     const describe = (topic: TopicImage) => describeTopic(topic, image, request, context.apiVersion);
     const topics = wantsAll(request, context.apiVersion)
       ? [...image.topics.values()].map(describe)
-      : (request.topics ?? []).map((requested) => {
+      : named(request).map((requested) => {
           const topic = find(requested, image, context.apiVersion);
           return topic === undefined ? unknownTopic(requested, request, context) : describe(topic);
         });
     return { ...frameOf(image, request, context), topics };
   },
   failure(request, error, context) {
-    const topics = (request.topics ?? []).map(({ name, topicId }) => failedTopic(error.code, name ?? '', topicId));
+    const topics = named(request).map(({ name, topicId }) => failedTopic(error.code, name ?? '', topicId));
     const errorCode = context.apiVersion >= 13 ? error.code : ErrorCode.NONE;
     return { ...frameOf(context.image, request, context), topics, errorCode };
   },
@@ -45,6 +46,11 @@ export const metadataHandler = handler({
 /** An empty list was "all" before there was null. */
 function wantsAll(request: MetadataRequest, version: number): boolean {
   return request.topics === null || (version === 0 && request.topics.length === 0);
+}
+
+/** Each topic once, as in Kafka. */
+function named(request: MetadataRequest): RequestedTopic[] {
+  return distinct(request.topics ?? [], ({ name, topicId }) => (name === null ? `id ${topicId}` : `name ${name}`));
 }
 
 function frameOf(image: MetadataImage, request: MetadataRequest, context: RequestContext) {

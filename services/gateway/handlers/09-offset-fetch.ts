@@ -58,9 +58,15 @@ export const offsetFetchHandler = handler({
 
 /** The one group of older versions in the shape of the newer ones. */
 function requestedGroups(request: OffsetFetchRequest, context: RequestContext): readonly RequestedGroup[] {
-  if (context.apiVersion >= FIRST_VERSION_WITH_GROUPS) return request.groups;
+  if (context.apiVersion >= FIRST_VERSION_WITH_GROUPS) return withoutRepeats(request.groups);
   const topics = request.topics?.map((topic) => ({ ...topic, topicId: ZERO_TOPIC_ID })) ?? null;
   return [{ groupId: request.groupId, memberId: null, memberEpoch: -1, topics }];
+}
+
+/** All offsets of a group are told once, however often a request asks for them. */
+function withoutRepeats(groups: readonly RequestedGroup[]): readonly RequestedGroup[] {
+  const told = new Set<string>();
+  return groups.filter(({ groupId, topics }) => topics !== null || told.size < told.add(groupId).size);
 }
 
 async function answerGroup(group: RequestedGroup, requireStable: boolean, context: RequestContext): Promise<GroupAnswer> {

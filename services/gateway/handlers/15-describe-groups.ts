@@ -24,14 +24,16 @@ export const describeGroupsHandler = handler({
   api: describeGroups,
   failures: COORDINATOR_FAILURES,
   async handle(request, context) {
-    const groups = await askCoordinators(request.groups, context, {
+    const groups = await askCoordinators([...new Set(request.groups)], context, {
       ask: async (port, groupIds) => (await port.describeGroups({ groupIds }, { deadlineMs: DEADLINE_MS })).groups,
       fail: failed,
     });
     return { throttleTimeMs: 0, groups: groups.map((group) => respond(group, request, context)) };
   },
   failure(request, error, context) {
-    const groups = request.groups.map((groupId) => respond(failed(groupId, error.code, error.message), request, context));
+    const groups = [...new Set(request.groups)].map((groupId) =>
+      respond(failed(groupId, error.code, error.message), request, context),
+    );
     return { throttleTimeMs: 0, groups };
   },
 });

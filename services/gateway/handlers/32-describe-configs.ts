@@ -5,6 +5,7 @@ import { topicNameFault } from '@streamline/core/metadata/topic-name';
 import { ErrorCode } from '@streamline/core/types/error-code';
 import { describeConfigs } from '@streamline/wire/kafka/apis/32-describe-configs';
 import type { RequestOf, ResponseInput } from '@streamline/wire/kafka/schema/api';
+import { distinct } from '../context/distinct';
 import { CONTROLLER_FAILURES, KafkaError } from '../context/kafka-error';
 import type { RequestContext } from '../context/request-context';
 import { handler } from './handler';
@@ -20,12 +21,17 @@ export const describeConfigsHandler = handler({
   api: describeConfigs,
   failures: CONTROLLER_FAILURES,
   handle(request, context) {
-    return { throttleTimeMs: 0, results: request.resources.map((resource) => respond(resource, request, context)) };
+    return { throttleTimeMs: 0, results: named(request).map((resource) => respond(resource, request, context)) };
   },
   failure(request, error) {
-    return { throttleTimeMs: 0, results: request.resources.map((resource) => failed(resource, error.code, error.message)) };
+    return { throttleTimeMs: 0, results: named(request).map((resource) => failed(resource, error.code, error.message)) };
   },
 });
+
+/** Each resource once. */
+function named({ resources }: DescribeConfigsRequest): Resource[] {
+  return distinct(resources, ({ resourceType, resourceName }) => `${resourceType} ${resourceName}`);
+}
 
 function respond(resource: Resource, request: DescribeConfigsRequest, context: RequestContext): ResourceResponse {
   try {

@@ -17,8 +17,14 @@ export const describeProducersHandler = handler({
   api: describeProducers,
   failures: STORAGE_FAILURES,
   async handle(request, context) {
+    const asked = new Set<string>();
     const questions = request.topics.flatMap(({ name, partitionIndexes }) =>
-      partitionIndexes.map((partition) => ({ topic: name, partition, currentLeaderEpoch: -1, detail: undefined })),
+      partitionIndexes.map((partition) => {
+        const key = `${partition}:${name}`;
+        const failed = asked.has(key) ? ErrorCode.INVALID_REQUEST : undefined;
+        asked.add(key);
+        return { topic: name, partition, currentLeaderEpoch: -1, detail: undefined, failed };
+      }),
     );
     const answers = await askPartitions(questions, context, {
       fail: failed,

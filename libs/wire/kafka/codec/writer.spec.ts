@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fetch } from '../apis/01-fetch';
+import { metadata } from '../apis/03-metadata';
 import { decodeResponse, encodeResponse } from '../frame';
 
 describe('Writer', () => {
@@ -13,5 +14,13 @@ describe('Writer', () => {
       const read = decodeResponse(fetch, 16, frame).body.responses[0]?.partitions[0]?.records;
       expect(read?.equals(Buffer.concat(records))).toBe(true);
     }
+  });
+
+  it('refuses a frame that grows beyond any honest one, and is as good as new after it', () => {
+    const broker = { nodeId: 1, host: 'one', port: 9092, rack: 'r'.repeat(32_000) };
+    const many = { brokers: new Array<typeof broker>(20_000).fill(broker), topics: [] };
+    expect(() => encodeResponse(metadata, 8, 1, many)).toThrow(/beside its records/);
+    const frame = Buffer.concat(encodeResponse(metadata, 8, 2, { brokers: [broker], topics: [] })).subarray(4);
+    expect(decodeResponse(metadata, 8, frame)).toMatchObject({ correlationId: 2, body: { brokers: [broker] } });
   });
 });

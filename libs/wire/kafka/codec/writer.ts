@@ -10,6 +10,8 @@ const LEAST_ROOM_BYTES = 512;
 export const COPY_BELOW_BYTES = 1024;
 const MAX_STRING_BYTES = 0x7fff;
 const MAX_FRAME_BYTES = 0x7fffffff;
+/** What a frame may hold beside record bytes: a defence against answers of which nobody saw how large they would be. */
+const MAX_OWN_BYTES = 256 * 1024 * 1024;
 /** Strings up to this length are written by a loop, longer ones by Node (measured: equal at 16). */
 const LOOP_STRING_LENGTH = 12;
 /** Compact strings up to this length have a length of one byte, whatever they hold: 126 bytes, three a character. */
@@ -29,6 +31,8 @@ export class Writer {
   private pieces: Buffer[] = [];
   /** Bytes in `pieces`. */
   private cutBytes = 0;
+  /** Those of them that are not copies. */
+  private lentBytes = 0;
   /** Open tagged fields: their size stands before them, so that they must stay in one piece. */
   private openTags = 0;
 
@@ -48,6 +52,7 @@ export class Writer {
     const { pieces } = this;
     this.pieces = [];
     this.cutBytes = 0;
+    this.lentBytes = 0;
     if (this.buf.length !== SLAB_BYTES || this.buf.length - this.pos < LEAST_ROOM_BYTES) this.replace(SLAB_BYTES);
     return pieces;
   }
@@ -70,6 +75,7 @@ export class Writer {
     this.pos = this.start;
     this.pieces = [];
     this.cutBytes = 0;
+    this.lentBytes = 0;
     this.openTags = 0;
     if (this.buf.length !== SLAB_BYTES) this.replace(SLAB_BYTES);
   }
@@ -90,6 +96,8 @@ export class Writer {
   private grow(size: number): void {
     const { buf, start, pos } = this;
     const used = pos - start;
+    if (this.size - this.lentBytes + size > MAX_OWN_BYTES)
+      throw new EncodeError(`frame of more than ${MAX_OWN_BYTES} bytes beside its records`);
     this.replace(Math.max(SLAB_BYTES, 2 * (used + size)));
     buf.copy(this.buf, 0, start, pos);
     this.pos = used;
@@ -243,6 +251,7 @@ export class Writer {
     this.cut();
     this.pieces.push(value);
     this.cutBytes += value.length;
+    this.lentBytes += value.length;
   }
 
   private put(value: Buffer): void {
