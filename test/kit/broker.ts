@@ -158,9 +158,11 @@ export class Broker {
     }
   }
 
+  /** All records from an offset (by default the partition's start), as a consumer sees them. */
   async readAll(topic: string, partition = 0, from?: number): Promise<ReadRecord[]> {
-    const batches = await this.readBatches(topic, partition, from);
-    return batches.flatMap(({ bytes }) => recordsIn(bytes)).filter(({ offset }) => offset >= (from ?? 0));
+    const start = from ?? (await this.offset(topic, partition, EARLIEST));
+    const batches = await this.readBatches(topic, partition, start);
+    return batches.flatMap(({ bytes }) => recordsIn(bytes)).filter(({ offset }) => offset >= start);
   }
 
   /** Resolves when a group has a coordinator that answers; the first group of a cluster creates the offsets topic. */

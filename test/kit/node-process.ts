@@ -18,6 +18,8 @@ const STOP_WITHIN_MS = 20_000;
 
 export interface NodeOptions {
   readonly topology?: Topology;
+  /** Starts the processes of a split node as `nx serve` does, each from its own bundle, and not as the `streamline` command. */
+  readonly served?: boolean;
   /** Flags beside the addresses and the data directory. */
   readonly flags?: readonly string[];
   /** An existing directory to start on; otherwise a fresh one that `remove` deletes. */
@@ -50,13 +52,15 @@ export class NodeProcess {
     readonly httpPort: number,
     private readonly rolePorts: readonly number[],
     private readonly flags: readonly string[],
+    private readonly served: boolean,
   ) {}
 
   static async create(options: NodeOptions = {}): Promise<NodeProcess> {
     const ports = await freePorts(6);
     const [kafkaPort = 0, httpPort = 0, ...rolePorts] = ports;
     const dataDir = options.dataDir ?? (await mkdtemp(path.join(tmpdir(), 'streamline-test-')));
-    return new NodeProcess(options.topology ?? 'combined', dataDir, kafkaPort, httpPort, rolePorts, options.flags ?? []);
+    const { topology = 'combined', flags = [], served = false } = options;
+    return new NodeProcess(topology, dataDir, kafkaPort, httpPort, rolePorts, flags, served);
   }
 
   /** Creates, starts and waits until ready. */
@@ -168,9 +172,11 @@ export class NodeProcess {
 
   private spawnRole(role: SplitRole): ChildProcess {
     const [controller, gateway] = [this.roleAddress(0), this.roleAddress(SPLIT_ROLES.indexOf('gateway'))];
-    const own = ['--roles', role, '--inter-broker-addr', this.roleAddress(SPLIT_ROLES.indexOf(role))];
+    const own = ['--inter-broker-addr', this.roleAddress(SPLIT_ROLES.indexOf(role))];
     const others = ['--controller-addrs', controller, '--gateway-addr', gateway];
-    return this.spawn([...this.commonFlags(), ...own, ...others, ...this.flags]);
+    const flags = [...this.commonFlags(), ...own, ...others, ...this.flags];
+    if (this.served) return this.spawn(['tools/serve.mjs', role, ...flags], process.execPath);
+    return this.spawn(['--roles', role, ...flags]);
   }
 
   private async endOne(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
@@ -182,8 +188,8 @@ export class NodeProcess {
     clearTimeout(late);
   }
 
-  private spawn(args: readonly string[]): ChildProcess {
-    const child = spawn(path.join(root, 'bin/streamline'), args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root });
+  private spawn(args: readonly string[], command = path.join(root, 'bin/streamline')): ChildProcess {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root });
     const keep = (chunk: Buffer): void => {
       this.output = (this.output + chunk.toString()).slice(-200_000);
     };
