@@ -55,6 +55,7 @@ async function partitionsLine(bench: Bench, server: Server, partitions: number):
   const residentMb = server.residentBytes / MEGABYTE;
   const stopMs = await server.end('SIGTERM');
   const afterStop = await startUntilReady(server, topics);
+  await writeToAll(server, version, topics);
   await server.end('SIGKILL');
   const afterKill = await startUntilReady(server, topics);
   bench.record({
