@@ -180,26 +180,30 @@ export class Checkpointer {
   ): Promise<void> {
     await this.catalogueLock.run(async () => {
       const { journal } = this.context;
-      const captured = logs.map((log): [DiskPartitionLog, PartitionRecord] => [
+      const ready = logs.filter((log) => log.cutting === undefined || log.gone);
+      const captured = ready.map((log): [DiskPartitionLog, PartitionRecord] => [
         log,
         durableOnly(log.capture(), journal.durablePosition),
       ]);
       const records = captured.map(([, record]) => record);
-      const newRedo = redo === undefined ? this.redo : this.furthest(redo, captured);
+      const newRedo = redo === undefined ? this.redo : this.furthest(redo, logs, captured);
       await this.catalogue.commit({ redo: newRedo, nextSlot: this.nextSlot(), records, removedSlots });
       for (const [log, record] of captured) {
         log.state.noteCatalogued(record);
         this.noteLeft(log, record.syncedEndOffset);
       }
+      for (const log of logs) if (!ready.includes(log)) this.mark(log);
       if (newRedo > this.redo) this.release(newRedo);
     });
   }
 
   private furthest(
     target: JournalPosition,
+    logs: readonly DiskPartitionLog[],
     captured: readonly (readonly [DiskPartitionLog, PartitionRecord])[],
   ): JournalPosition {
     let furthest: number = target;
+    for (const log of logs) if (log.cutting !== undefined && !log.gone) furthest = Math.min(furthest, log.cutting - 1);
     for (const [log, record] of captured) furthest = Math.min(furthest, redoLimit(log, record));
     return Math.max(furthest, this.redo) as JournalPosition;
   }
@@ -242,14 +246,13 @@ export class Checkpointer {
 }
 
 /**
- * How far the redo position may go as far as this log is concerned: not past a batch that is not synced (a truncation meanwhile makes a
- * sync count for nothing, S-5), nor past a truncation that is under way.
+ * How far the redo position may go as far as this log is concerned: not past a batch that is not synced. A truncation meanwhile makes a
+ * sync count for nothing (S-5).
  */
 function redoLimit(log: DiskPartitionLog, record: PartitionRecord): number {
-  if (log.gone || log.offlineReason !== undefined) return Number.MAX_SAFE_INTEGER;
-  if (log.state.durability === 'page-cache') return log.reflectedPosition;
+  if (log.gone || log.offlineReason !== undefined || log.state.durability === 'page-cache') return Number.MAX_SAFE_INTEGER;
   const next = log.tail.at(log.tail.indexOf(record.syncedEndOffset));
-  return Math.min(log.reflectedPosition, next === undefined ? Number.MAX_SAFE_INTEGER : next.journalPosition - 1);
+  return next === undefined ? Number.MAX_SAFE_INTEGER : next.journalPosition - 1;
 }
 
 /**

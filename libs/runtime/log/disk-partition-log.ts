@@ -53,8 +53,8 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
   blocked: string | undefined;
   /** Truncations that were asked for and have not ended: nothing is appended meanwhile. */
   truncations = 0;
-  /** The files do not reflect control records after it yet: replay has to see the truncation that is under way (LOG-12). */
-  reflectedPosition = Number.MAX_SAFE_INTEGER;
+  /** Position of the truncation that is under way; the catalogue keeps the state from before it (LOG-12). */
+  cutting: JournalPosition | undefined;
   /** DELETE is in the journal. */
   gone = false;
   /** Nothing of the partition is left. */
@@ -319,8 +319,7 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
 
   /** What the catalogue may keep of the partition now. */
   capture(): PartitionRecord {
-    const captured = this.state.capture(this.config.segmentBytes);
-    const record = { ...captured, controlPosition: Math.min(captured.controlPosition, this.reflectedPosition) };
+    const record = this.state.capture(this.config.segmentBytes);
     return this.gone ? { ...record, deleted: true, segments: [], producers: [], epochs: [] } : record;
   }
 

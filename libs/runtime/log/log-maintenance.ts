@@ -123,15 +123,36 @@ export class LogMaintenance {
     return this.exclusive(async () => {
       try {
         this.log.assertUsable();
-        if (offset < this.log.logEndOffset) await this.truncateNow(offset);
-      } catch (error) {
-        if (!(error instanceof LogError))
-          this.log.goOffline(`${this.log.files.directory}: cannot be truncated to ${offset} (${String(error)})`);
-        throw error;
+        if (offset >= this.log.logEndOffset) return;
+        await this.settleBeforeCut();
+        await this.truncateOrGiveUp(offset);
       } finally {
         this.log.truncations -= 1;
       }
     });
+  }
+
+  /**
+   * The catalogue gets all there is before anything is cut (LOG-12): while the truncation is under way it keeps that state, and the redo
+   * position stays before the truncation's record, so that replay has either everything or the cut.
+   */
+  private async settleBeforeCut(): Promise<void> {
+    await this.context.journal.flush();
+    await this.log.writer.syncAll();
+    await this.context.checkpointNow(this.log);
+    this.log.assertUsable();
+  }
+
+  private async truncateOrGiveUp(offset: number): Promise<void> {
+    try {
+      await this.truncateNow(offset);
+    } catch (error) {
+      if (!(error instanceof LogError)) this.log.goOffline(`${this.log.files.directory}: cannot be cut at ${offset} (${String(error)})`);
+      throw error;
+    } finally {
+      this.log.cutting = undefined;
+      this.context.dirty(this.log);
+    }
   }
 
   private async truncateNow(offset: number): Promise<void> {
@@ -139,7 +160,7 @@ export class LogMaintenance {
     const cut = await this.cutPoint(offset);
     const found = log.state.losesProducers(cut.offset) ? await producersBelow(log, cut, context.clock.wallMs()) : undefined;
     log.journalPreamble();
-    log.reflectedPosition = log.control({ kind: 'truncate', slot: log.state.identity.slot, offset: cut.offset }) - 1;
+    log.cutting = log.control({ kind: 'truncate', slot: log.state.identity.slot, offset: cut.offset });
     log.dropTail(log.tail.indexOf(cut.offset));
     const removed = log.state.truncateTo(cut, found);
     log.writer.cutTo(cut.offset);
@@ -154,14 +175,13 @@ export class LogMaintenance {
       await log.files.truncate(cut.segment);
     }
     if (log.state.durability === 'page-cache') await this.makeTruncationKnown(cut);
-    log.reflectedPosition = Number.MAX_SAFE_INTEGER;
   }
 
   /** Page-cache bytes are in no journal: until the catalogue knows of the cut, replay would cut what is written after it (LOG-12). */
   private async makeTruncationKnown(cut: CutPoint): Promise<void> {
     if (cut.segment !== undefined) await this.log.files.sync(cut.segment);
     await this.log.files.syncNames();
-    this.log.reflectedPosition = Number.MAX_SAFE_INTEGER;
+    this.log.cutting = undefined;
     await this.context.checkpointNow(this.log);
   }
 

@@ -37,6 +37,8 @@ export interface LogEngineOptions {
   readonly random: Random;
   /** The engine's own directory; made where there is none, in a directory that exists. */
   readonly directory: string;
+  /** Where the journal lies; `journal` in the engine's directory by default. */
+  readonly journalDirectory?: string;
   /** Identifies this boot of the machine (Linux: /proc/sys/kernel/random/boot_id), for P-1 and P-2. */
   readonly bootId: string;
   readonly journal?: LogJournalOptions;
@@ -95,7 +97,7 @@ export async function openLogEngine(options: LogEngineOptions): Promise<OpenedLo
       disk,
       clock,
       random: options.random,
-      directory: `${directory}/journal`,
+      directory: options.journalDirectory ?? `${directory}/journal`,
       startReplayAt: state.redo,
       firstPass: (record) => recovery.note(record),
     },
@@ -123,12 +125,12 @@ async function makeDirectories(disk: Disk, directory: string): Promise<void> {
   await disk.syncDirectory(dirname(directory));
 }
 
-/** The journal gave records back that only a later catalogue than this one accounts for: the catalogue is older than the journal. */
+/** Catalogue and journal do not belong together: one of them was lost (and, the journal, made anew) or is an older copy. */
 function refuseLostCatalogue(journal: Journal, found: JournalRecovery, redo: number, directory: string): void {
-  if (!found.isNew && redo > journal.endPosition) {
+  if (redo > journal.endPosition) {
     throw new LogError(
       'damaged',
-      `${directory}: the catalogue knows of position ${redo}, the journal ends at ${journal.endPosition}`,
+      `${directory}: the catalogue knows of position ${redo}, the journal ends at ${journal.endPosition}: it was lost or replaced`,
     );
   }
   if (found.redo > Math.max(redo, 0)) {

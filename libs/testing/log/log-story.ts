@@ -355,12 +355,24 @@ export class LogStory {
     // From now on either outcome is right until the promise says which.
     const cut = current.batches.splice(cutAt);
     current.buried = cut.map((batch) => ({ ...batch, acked: 'no' as const }));
-    this.inBackground(truncated, life, () => {
+    const restore = (): void => {
+      // A replica that was given up may come back with either state, or not at all.
+      if (current.log.offlineReason !== undefined) return;
       current.buried = [];
       current.truncating = false;
-      this.rereadSequences(model);
-      this.counters.truncations += 1;
-    });
+      current.batches.push(...cut);
+    };
+    this.inBackground(
+      truncated,
+      life,
+      () => {
+        current.buried = [];
+        current.truncating = false;
+        this.rereadSequences(model);
+        this.counters.truncations += 1;
+      },
+      restore,
+    );
   }
 
   private remove(engine: LogEngine, model: PartitionModel, life: number): void {
@@ -401,12 +413,14 @@ export class LogStory {
     model.current?.log.startEpoch(this.epoch as LeaderEpoch);
   }
 
-  private inBackground(task: Promise<unknown>, life: number, done: () => void): void {
+  private inBackground(task: Promise<unknown>, life: number, done: () => void, failed: () => void = () => undefined): void {
     task.then(
       () => {
         if (life === this.life) done();
       },
-      () => undefined,
+      () => {
+        if (life === this.life) failed();
+      },
     );
   }
 }
