@@ -107,7 +107,7 @@ class RunningStorageRole implements StorageRole {
     const { clock, disk, directory, metadata } = deps;
     this.host = new PartitionHost({ ...deps, onFatal: (error) => this.fail(error) });
     this.groups = deps.createGroups(this.host);
-    this.port = { partitions: this.host, groups: this.groups.port };
+    this.port = { partitions: this.host, groups: this.groups.port, keepsOrder: true };
     this.probe = new DiskProbe(disk, directory, clock);
     this.session = new BrokerSession({
       ...deps,

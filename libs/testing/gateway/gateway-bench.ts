@@ -36,6 +36,8 @@ export interface BenchOptions<Config> {
   readonly cluster?: FakeCluster;
   readonly controller?: Partial<ControllerPort>;
   readonly groups?: Partial<GroupPort>;
+  /** The coordinators are in this process, as it were: see StoragePort. */
+  readonly keepsOrder?: true;
   /** Calls of partitions other than append and fetch. */
   readonly partitions?: Partial<PartitionPort>;
   /** Storages of brokers other than 1, which has the bench's own. */
@@ -72,6 +74,7 @@ export class GatewayBench<Gateway extends StartedGateway> {
     const own: StoragePort = {
       partitions: partitions.port(options.partitions),
       groups: fakePort<GroupPort>(options.groups ?? {}),
+      keepsOrder: options.keepsOrder,
     };
     const storages = new Map<number, StoragePort>([[1, own], ...(options.otherStorages ?? [])]);
     const lines: LogLine[] = [];

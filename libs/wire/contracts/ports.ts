@@ -43,4 +43,9 @@ export interface PartitionPort extends PortOf<PartitionServiceDefinition> {
 export interface StoragePort {
   readonly partitions: PartitionPort;
   readonly groups: GroupPort;
+  /**
+   * Calls of `groups` take effect before they return, so that nobody has to wait for the answer to one before he makes the
+   * next. True in process only: the messages of unary gRPC calls are sent side by side, and a small one may overtake a large.
+   */
+  readonly keepsOrder?: true;
 }

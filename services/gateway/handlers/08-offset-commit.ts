@@ -3,7 +3,7 @@ import type { TopicImage } from '@streamline/core/metadata/image';
 import type { CommitOffset } from '@streamline/wire/contracts/generated/streamline/storage/v1/group';
 import { offsetCommit } from '@streamline/wire/kafka/apis/08-offset-commit';
 import type { RequestOf, ResponseInput } from '@streamline/wire/kafka/schema/api';
-import { coordinatorOf } from '../context/group-coordinator';
+import { askInOrder } from '../context/group-coordinator';
 import { COORDINATOR_FAILURES } from '../context/kafka-error';
 import { numberOf } from '../context/numbers';
 import type { RequestContext } from '../context/request-context';
@@ -19,9 +19,13 @@ const FIRST_VERSION_WITH_IDS = 10;
 /** Beyond the coordinator's own timeout it has so long to answer. */
 const ANSWER_SLACK_MS = 2000;
 
-/** Commits offsets of a group. Partitions that do not exist fail by themselves, the others commit. */
+/**
+ * Commits offsets of a group. Partitions that do not exist fail by themselves, the others commit. Pipelined: the coordinator
+ * decides when it is called, so that the commits of a connection share batches of its log instead of waiting for each other's.
+ */
 export const offsetCommitHandler = handler({
   api: offsetCommit,
+  turn: 'pipelined',
   failures: COORDINATOR_FAILURES,
   async handle(request, context) {
     const errorCodes: number[] = [];
@@ -77,18 +81,18 @@ async function commit(
   context: RequestContext,
 ): Promise<readonly number[]> {
   const timeoutMs = context.gateway.config.offsetsCommitTimeoutMs;
-  const answer = await coordinatorOf(request.groupId, context).commitOffsets(
-    {
-      groupId: request.groupId,
-      generationId: request.generationIdOrMemberEpoch,
-      memberId: request.memberId,
-      groupInstanceId: request.groupInstanceId ?? undefined,
-      retentionTimeMs: numberOf(request.retentionTimeMs),
-      offsets,
-      apiVersion: context.apiVersion,
-      timeoutMs,
-    },
-    { deadlineMs: timeoutMs + ANSWER_SLACK_MS },
+  const command = {
+    groupId: request.groupId,
+    generationId: request.generationIdOrMemberEpoch,
+    memberId: request.memberId,
+    groupInstanceId: request.groupInstanceId ?? undefined,
+    retentionTimeMs: numberOf(request.retentionTimeMs),
+    offsets,
+    apiVersion: context.apiVersion,
+    timeoutMs,
+  };
+  const answer = await askInOrder(request.groupId, context, (port) =>
+    port.commitOffsets(command, { deadlineMs: timeoutMs + ANSWER_SLACK_MS }),
   );
   return answer.errorCodes;
 }

@@ -3,7 +3,7 @@ import { ZERO_TOPIC_ID } from '@streamline/core/types/ids';
 import type { FetchedOffset, OffsetTopic } from '@streamline/wire/contracts/generated/streamline/storage/v1/group';
 import { offsetFetch } from '@streamline/wire/kafka/apis/09-offset-fetch';
 import type { RequestOf, ResponseInput } from '@streamline/wire/kafka/schema/api';
-import { coordinatorOf } from '../context/group-coordinator';
+import { askInOrder } from '../context/group-coordinator';
 import { COORDINATOR_FAILURES, kafkaErrorOf } from '../context/kafka-error';
 import type { RequestContext } from '../context/request-context';
 import { topicById, topicByName } from '../context/topics';
@@ -39,9 +39,13 @@ interface GroupAnswer {
   readonly errorCode: number;
 }
 
-/** Tells the committed offsets of a group, from v8 on of several. */
+/**
+ * Tells the committed offsets of a group, from v8 on of several. Pipelined: the coordinator looks when it is called, so that
+ * the commits before it are seen, and answers when they are safe.
+ */
 export const offsetFetchHandler = handler({
   api: offsetFetch,
+  turn: 'pipelined',
   failures: COORDINATOR_FAILURES,
   async handle(request, context) {
     const groups = requestedGroups(request, context);
@@ -73,17 +77,15 @@ async function answerGroup(group: RequestedGroup, requireStable: boolean, contex
   try {
     const topics = group.topics?.map((topic) => resolve(topic, context));
     const known = topics?.filter((topic) => topic.topic !== '') ?? [];
-    const answer = await coordinatorOf(group.groupId, context).fetchOffsets(
-      {
-        groupId: group.groupId,
-        topics: known,
-        allTopics: topics === undefined,
-        requireStable,
-        memberId: group.memberId ?? '',
-        memberEpoch: group.memberEpoch,
-      },
-      { deadlineMs: DEADLINE_MS },
-    );
+    const question = {
+      groupId: group.groupId,
+      topics: known,
+      allTopics: topics === undefined,
+      requireStable,
+      memberId: group.memberId ?? '',
+      memberEpoch: group.memberEpoch,
+    };
+    const answer = await askInOrder(group.groupId, context, (port) => port.fetchOffsets(question, { deadlineMs: DEADLINE_MS }));
     if (answer.errorCode !== ErrorCode.NONE) return failedGroup(group, answer.errorCode, context);
     const found = collect(answer.offsets, context);
     const unknown = (topics ?? []).filter((topic) => topic.topic === '').map(unknownTopic);
