@@ -155,7 +155,8 @@ export class NodeProcess {
 
   /** Ends what still runs and deletes the data. */
   async remove(): Promise<void> {
-    await this.kill();
+    // A process that only passes signals on cannot pass on a kill.
+    await (this.served ? this.stop() : this.kill());
     await rm(this.dataDir, { recursive: true, force: true });
   }
 
