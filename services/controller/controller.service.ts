@@ -4,7 +4,10 @@ import type { ClusterId } from '@streamline/core/types/ids';
 import type { Host } from '@streamline/platform/host/host';
 import { HOST } from '@streamline/platform/host/host';
 import type { HostedRole } from '@streamline/platform/host/hosted-role';
+import { journalPlace } from '@streamline/platform/lifecycle/journal-place';
 import { newUuidText } from '@streamline/platform/lifecycle/node-file';
+import { controllerSource } from '@streamline/platform/observability/controller-source';
+import { JournalMetrics } from '@streamline/platform/observability/storage-source';
 import type { ControllerEvents } from '@streamline/runtime/controller/controller-role';
 import type { RoleStatus } from '@streamline/wire/contracts/generated/streamline/node/v1/role';
 import { clusterSettings } from './cluster-settings';
@@ -14,9 +17,12 @@ import { createControllerRole, type RunningController } from './create-controlle
 @Injectable()
 export class ControllerService implements HostedRole {
   readonly role = 'controller';
+  private readonly journalMetrics = new JournalMetrics('controller');
   private running: RunningController | undefined;
 
-  constructor(@Inject(HOST) private readonly host: Host) {}
+  constructor(@Inject(HOST) private readonly host: Host) {
+    host.metrics.add(this.journalMetrics);
+  }
 
   async start(): Promise<void> {
     const { host } = this;
@@ -29,6 +35,8 @@ export class ControllerService implements HostedRole {
       disk,
       nodeId,
       directory: directory.rolePath('controller'),
+      journalDirectory: await journalPlace({ directory, role: 'controller', journalDir: config.journalDir }),
+      onJournalGroup: this.journalMetrics.onGroup,
       directoryId: directory.directoryId,
       expectedClusterId: directory.clusterId,
       bootstrap: { clusterId, settings },
@@ -36,7 +44,9 @@ export class ControllerService implements HostedRole {
       maxLogsInSnapshot: config.maxLogsInSnapshot,
       events: this.events(),
     });
-    const { role } = this.running;
+    const { role, log: metadataLog, journal } = this.running;
+    this.journalMetrics.watch(journal);
+    host.metrics.add(controllerSource(metadataLog, role.replica));
     const { image } = role.replica;
     if (image.clusterId !== undefined) await directory.bindCluster(image.clusterId);
     const log = host.logOf('controller');

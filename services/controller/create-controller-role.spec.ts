@@ -32,6 +32,8 @@ describe('createControllerRole', () => {
       random: new NodeRandom(),
       disk: new NodeDisk(),
       directory,
+      journalDirectory: join(directory, 'journal'),
+      onJournalGroup: () => undefined,
       nodeId: NODE,
       directoryId: DIRECTORY,
       expectedClusterId: undefined,

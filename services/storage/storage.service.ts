@@ -8,6 +8,7 @@ import type { NodeConfig } from '@streamline/platform/config/schema';
 import type { Host } from '@streamline/platform/host/host';
 import { HOST } from '@streamline/platform/host/host';
 import type { HostedRole } from '@streamline/platform/host/hosted-role';
+import { journalPlace } from '@streamline/platform/lifecycle/journal-place';
 import { groupSource } from '@streamline/platform/observability/group-source';
 import { JournalMetrics, logSource } from '@streamline/platform/observability/storage-source';
 import { createGroupCoordinators } from '@streamline/runtime/groups/group-coordinators';
@@ -108,6 +109,7 @@ export class StorageService implements HostedRole {
       random,
       bootId,
       directory: host.directory.rolePath('storage'),
+      journalDirectory: await journalPlace({ directory: host.directory, role: 'storage', journalDir: config.journalDir }),
       journal: {
         ...DEFAULT_LOG_JOURNAL,
         fileBytes: config.journalFileBytes - (config.journalFileBytes % BLOCK_BYTES),

@@ -21,7 +21,6 @@ const OTHER_VALUES: ReadonlyMap<SettingName, unknown> = new Map<SettingName, unk
   ['inter_broker_tls.verify_peer', false],
   ['inter_broker_tls.min_version', '1.3'],
   ['rack_id', 'eu-1a'],
-  ['journal_dir', '/journal'],
   ['rack_aware_assignment', false],
 ]);
 

@@ -8,11 +8,8 @@ const INT_MAX = 2_147_483_647;
 const LONG_MAX = Number.MAX_SAFE_INTEGER;
 const DAY_MS = 86_400_000;
 
-/** Which spec proves what is decided outside this folder; one place to keep true. */
-const RESOLVE_SPEC = 'libs/platform/config/resolve-config.spec.ts';
-const TAKES = `${RESOLVE_SPEC}#hands every broker setting to the roles as it was given`;
+const STORAGE_SPEC = 'services/storage/storage.service.spec.ts';
 
-const REFUSED = 'libs/platform/config/refusal.spec.ts#refuses every setting that has no effect yet, saying why and what to do';
 const JOURNAL_RING = 'libs/runtime/journal/journal-crash.spec.ts#keeps everything when power is lost while a full ring goes on';
 const GROUPS_SPEC = 'libs/core/groups/kafka-behaviour.spec.ts';
 const SEEDED =
@@ -39,11 +36,10 @@ export const BROKER_SETTINGS = {
   journal_dir: setting({
     kind: optionalPath(),
     section: 'Storage',
-    doc: 'Puts the journals (a directory for each role) on another disk.',
+    doc: 'Puts the journals (a directory for each role) on another disk. To be given from the first start on: a journal is never begun anew.',
     defaultOf: always(undefined),
     defaultDoc: '<data_dir>/<role>/journal',
-    notYet: 'journals lie in the data directory; another place for them is not built yet. Leave it unset.',
-    provedBy: REFUSED,
+    provedBy: `${STORAGE_SPEC}#keeps its journal in journal_dir, and does not start without it`,
   }),
   journal_file_bytes: setting({
     // A file has to hold three groups of the largest batches (8 MiB each) and its own marks; the journal checks it.
@@ -65,14 +61,15 @@ export const BROKER_SETTINGS = {
     section: 'Storage',
     doc: 'Memory for the newest batches, from which consumers that keep up are served.',
     defaultOf: always(64 * MIB),
-    provedBy: TAKES,
+    provedBy:
+      'libs/runtime/log/tail-cache.spec.ts#holds the newest batches of all partitions within tail_cache_bytes, and lets the oldest go first',
   }),
   disk_free_bytes_min: setting({
     kind: bytes(0, LONG_MAX),
     section: 'Storage',
     doc: 'Appends are refused when less than this would stay free on the disk; reads go on.',
     defaultOf: always(256 * MIB),
-    provedBy: TAKES,
+    provedBy: `${STORAGE_SPEC}#refuses appends while less than disk_free_bytes_min stays free, and still reads`,
   }),
   auto_create_topics_enable: setting({
     kind: boolean(),
@@ -133,7 +130,7 @@ export const BROKER_SETTINGS = {
     section: 'Topics',
     doc: 'How long an idempotent producer that writes nothing is remembered.',
     defaultOf: always(DAY_MS),
-    provedBy: TAKES,
+    provedBy: `${STORAGE_SPEC}#forgets an idempotent producer after producer_id_expiration_ms`,
   }),
   offsets_topic_num_partitions: setting({
     kind: wholeNumber({ min: 1, max: 1_000 }),
@@ -190,7 +187,7 @@ export const BROKER_SETTINGS = {
     section: 'Groups',
     doc: 'Most members of one group.',
     defaultOf: always(INT_MAX),
-    provedBy: TAKES,
+    provedBy: `${STORAGE_SPEC}#takes no more members of a group than group_max_size`,
   }),
   max_connections: setting({
     kind: wholeNumber({ min: 1, max: 1_000_000 }),

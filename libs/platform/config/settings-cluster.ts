@@ -82,7 +82,7 @@ export const CLUSTER_SETTINGS = {
     defaultOf: always(1_000),
     scope: 'cluster',
     provedBy:
-      'libs/runtime/controller/controller-crash.spec.ts#finds every acknowledged change again, and none that was never asked for',
+      'libs/runtime/controller/snapshot-interval.spec.ts#is how many entries of the metadata log come between two checkpoints of the image',
   }),
   max_logs_in_snapshot: setting({
     kind: entries,

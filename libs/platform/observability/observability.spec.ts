@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { MetadataImage, PartitionImage } from '@streamline/core/metadata/image';
+import type { LogStatus } from '@streamline/runtime/controller/metadata-log';
 import { GatewayMetrics } from '@streamline/runtime/gateway/gateway-metrics';
+import { controllerSource } from './controller-source';
 import { formatFamilies, mergeExpositions } from './exposition';
 import { EventLoopDelay } from './event-loop-delay';
 import { gatewaySource } from './gateway-source';
@@ -94,6 +97,36 @@ describe('the sources of metrics', () => {
     expect(text).toContain('streamline_journal_commit_duration_seconds_count{journal="storage"} 1\n');
     expect(text).toContain('streamline_journal_written_bytes_total{journal="storage"} 4096\n');
     expect(text).toContain('streamline_journal_capacity_bytes{journal="storage"} 9\n');
+  });
+
+  it('tell where the metadata log stands, and what the metadata holds', async () => {
+    const partition = (leader: number | undefined) => ({ leader }) as PartitionImage;
+    const image = {
+      index: 7,
+      brokers: new Map([
+        [1, { fenced: false }],
+        [2, { fenced: true }],
+      ]),
+      topics: new Map([['a', { partitions: [partition(1), partition(undefined)] }]]),
+    } as unknown as MetadataImage;
+    const status = {
+      nodeId: 1,
+      leaderId: undefined,
+      nodeState: 'Candidate',
+      term: 3,
+      committedIndex: 9,
+      voters: [1],
+      learners: [],
+    };
+    const text = await textOf(controllerSource({ status: status as unknown as LogStatus }, { image }));
+    expect(text).toContain('streamline_controller_committed_index 9\n');
+    expect(text).toContain('streamline_controller_applied_index 7\n');
+    expect(text).toContain('streamline_controller_term 3\n');
+    expect(text).toContain('streamline_controller_leader_id -1\n');
+    expect(text).toContain('streamline_controller_node_state{state="Candidate"} 1\n');
+    expect(text).toContain('streamline_controller_node_state{state="Leader"} 0\n');
+    expect(text).toContain('streamline_cluster_brokers_fenced 1\n');
+    expect(text).toContain('streamline_cluster_partitions_leaderless 1\n');
   });
 
   it('tell how far groups are behind', async () => {

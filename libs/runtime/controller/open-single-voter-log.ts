@@ -5,6 +5,7 @@ import type { JournalOptions } from '@streamline/runtime/journal/journal-options
 import { recordBytesMax } from '@streamline/runtime/journal/journal-options';
 import type { Clock } from '@streamline/runtime/ports/clock';
 import type { Disk } from '@streamline/runtime/ports/disk';
+import type { Journal } from '@streamline/runtime/ports/journal';
 import type { Random } from '@streamline/runtime/ports/random';
 import type { KeyValueStore } from '@streamline/runtime/rocks/key-value-store';
 import { CommittedMetadata } from './committed-metadata';
@@ -30,8 +31,10 @@ export interface OpenLogOptions {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly random: Random;
-  /** The controller role's own directory, absolute; it must exist. The journal and the image lie in it. */
+  /** The controller role's own directory, absolute; it must exist. The image lies in it. */
   readonly directory: string;
+  /** Where the journal lies; `journal` in that directory by default. */
+  readonly journalDirectory?: string | undefined;
   readonly nodeId: NodeId;
   readonly directoryId: DirectoryId;
   /** Opens the store of the image at a path, making it where there is none. */
@@ -40,6 +43,8 @@ export interface OpenLogOptions {
   readonly snapshotIntervalLogs: number;
   /** The guide's max_logs_in_snapshot: entries kept for followers. */
   readonly maxLogsInSnapshot: number;
+  /** Called after each group of the journal that holds records, for metrics. */
+  readonly onGroup?: JournalOptions['onGroup'];
   /** CONTROLLER_JOURNAL by default. */
   readonly journalSize?: JournalSize;
 }
@@ -47,6 +52,8 @@ export interface OpenLogOptions {
 export interface OpenedLog {
   readonly log: SingleVoterLog;
   readonly committed: CommittedMetadata;
+  /** How full the journal is, for metrics. */
+  readonly journal: Pick<Journal, 'usedBytes' | 'capacityBytes'>;
   /** A clean stop of the log, then of the image. */
   close(): Promise<void>;
 }
@@ -68,8 +75,9 @@ export async function openSingleVoterLog(options: OpenLogOptions): Promise<Opene
         disk,
         clock,
         random,
-        directory: join(directory, 'journal'),
+        directory: options.journalDirectory ?? join(directory, 'journal'),
         ...journalSize,
+        ...(options.onGroup && { onGroup: options.onGroup }),
         headerPayload: () => encodeHardState(recovered.hardState ?? hardState),
       },
       (record) => recovered.take(record),
@@ -96,6 +104,7 @@ export async function openSingleVoterLog(options: OpenLogOptions): Promise<Opene
     return {
       log,
       committed: image.committed,
+      journal: opened.journal,
       close: async () => {
         await log.close();
         await image.store.close();

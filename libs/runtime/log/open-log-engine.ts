@@ -91,14 +91,16 @@ export async function openLogEngine(options: LogEngineOptions): Promise<OpenedLo
   );
   const clean = before?.clean ?? state.records.size === 0;
   const recovery = new Recovery(engine, state.records.values(), state.nextSlot, state.redo, clean);
+  const journalDirectory = options.journalDirectory ?? `${directory}/journal`;
+  await refuseLostJournal(disk, journalDirectory, state.redo);
   const opened = await openJournal(
     {
       ...(options.journal ?? DEFAULT_LOG_JOURNAL),
       disk,
       clock,
       random: options.random,
-      directory: options.journalDirectory ?? `${directory}/journal`,
-      startReplayAt: state.redo,
+      directory: journalDirectory,
+      ...(state.redo > 0 ? { startReplayAt: state.redo } : {}),
       firstPass: (record) => recovery.note(record),
     },
     (record) => recovery.apply(record),
@@ -125,12 +127,23 @@ async function makeDirectories(disk: Disk, directory: string): Promise<void> {
   await disk.syncDirectory(dirname(directory));
 }
 
-/** Catalogue and journal do not belong together: one of them was lost (and, the journal, made anew) or is an older copy. */
+/** A journal that the catalogue has used is never begun anew: positions in it would mean other records than those in the catalogue. */
+async function refuseLostJournal(disk: Disk, journalDirectory: string, redo: number): Promise<void> {
+  if (redo <= 0) return;
+  const names = await disk.list(journalDirectory).catch((error: unknown): string[] => {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  });
+  if (names.some((name) => name.endsWith('.journal'))) return;
+  throw new LogError('damaged', `${journalDirectory}: the journal is gone, of which the catalogue knows position ${redo}`);
+}
+
+/** The journal gave records back that only a later catalogue than this one accounts for: the catalogue is older than the journal. */
 function refuseLostCatalogue(journal: Journal, found: JournalRecovery, redo: number, directory: string): void {
-  if (redo > journal.endPosition) {
+  if (!found.isNew && redo > journal.endPosition) {
     throw new LogError(
       'damaged',
-      `${directory}: the catalogue knows of position ${redo}, the journal ends at ${journal.endPosition}: it was lost or replaced`,
+      `${directory}: the catalogue knows of position ${redo}, the journal ends at ${journal.endPosition}`,
     );
   }
   if (found.redo > Math.max(redo, 0)) {
