@@ -236,6 +236,35 @@ describe('order on one connection', () => {
     expect(peer.answers[0]).toBe('w1');
     expect(metrics.closes().get('unanswerable')).toBe(1);
   });
+
+  it('sends no answer behind one that it owes and does not have', async () => {
+    const { client, processor, metrics } = await startBench();
+    const peer = await client();
+    peer.send('w1', 'w2', 'w3', 'w4');
+    await processor.whenStarted(4);
+    processor.byName('w3').answer();
+    processor.byName('w2').fail(new Error('a defect'));
+    processor.byName('w4').answer();
+    processor.byName('w1').answer();
+    await peer.until(() => peer.closed);
+    expect(peer.answers).toEqual(['w1']);
+    expect(metrics.closes().get('internal')).toBe(1);
+  });
+
+  it('starts all that a client sent before its end, which for acks=0 is all that it does', async () => {
+    const { client, processor, metrics, server } = await startBench({ maxInFlightRequests: 2 });
+    const peer = await client();
+    peer.socket.end(Buffer.concat(['w1', 'w2', 'w3', 'p4', 'w5'].map((body) => framed(body))));
+    await processor.whenStarted(2);
+    const { signal } = processor.byName('w1').connection;
+    await turnsUntil(() => signal.aborted);
+    for (const [i, name] of ['w1', 'w2', 'w3', 'p4', 'w5'].entries()) {
+      await processor.whenStarted(i + 1);
+      processor.byName(name).answer();
+    }
+    await turnsUntil(() => server.openConnections === 0);
+    expect(metrics.closes().get('client')).toBe(1);
+  });
 });
 
 describe('bounds of one connection', () => {

@@ -41,9 +41,9 @@ export class ConnectionServer {
       schedule: (delayMs, task) => void clock.schedule(delayMs, task),
       onClosed: (connection, reason) => this.onClosed(connection, reason),
     };
-    this.server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS }, (socket) =>
-      this.accept(socket),
-    );
+    const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS };
+    // Half-open: a connection says itself when it is done with what came before the client's end.
+    this.server = createServer({ ...socketOptions, allowHalfOpen: true }, (socket) => this.accept(socket));
   }
 
   /** True between {@link listen} and {@link stop}. */

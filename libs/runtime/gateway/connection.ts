@@ -95,6 +95,8 @@ interface Slot {
 
 const LENGTH_BYTES = 4;
 
+const BY_CLIENT: CloseReason = { kind: 'client', detail: 'closed by the client' };
+
 /** What a client still sends is read and dropped for so long after our last byte, lest a reset overtakes it. */
 const LINGER_MS = 250;
 
@@ -120,6 +122,8 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
   private pausedAtMs = 0;
   private exempt = false;
   private closed = false;
+  /** The client has ended its side, and a frame that came before waits for its turn. */
+  private inputEnded = false;
   /** Set when nothing more is read, and the connection ends once its answers are out. */
   private ending: CloseReason | undefined;
   private lastActivityMs: number;
@@ -137,18 +141,17 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
     this.output = new OutputQueue(socket, () => host.monotonicMs(), this);
     this.lastActivityMs = host.monotonicMs();
     socket.on('data', (chunk: Buffer) => this.onData(chunk));
-    const byClient: CloseReason = { kind: 'client', detail: 'closed by the client' };
     socket.on('error', (error: NodeJS.ErrnoException) => {
       const gone = error.code === 'ECONNRESET' || error.code === 'EPIPE';
-      this.close(gone ? byClient : { kind: 'socket-error', detail: error.message });
+      this.close(gone ? BY_CLIENT : { kind: 'socket-error', detail: error.message });
     });
-    socket.on('end', () => this.close(byClient));
-    socket.on('close', () => this.close(byClient));
+    socket.on('end', () => this.onEnd());
+    socket.on('close', () => this.close(BY_CLIENT));
   }
 
   get signal(): AbortSignal {
     this.aborter ??= new AbortController();
-    if (this.closed) this.aborter.abort();
+    if (this.closed || this.inputEnded) this.aborter.abort();
     return this.aborter.signal;
   }
 
@@ -235,6 +238,16 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
     this.pump();
   }
 
+  /** What the client sent before its end still takes effect: to whoever sends with acks=0 there is no other sign of it. */
+  private onEnd(): void {
+    if (this.waiting === undefined) {
+      this.close(BY_CLIENT);
+      return;
+    }
+    this.inputEnded = true;
+    this.aborter?.abort();
+  }
+
   /** Starts what may start, then decides whether to read on. */
   private pump(): void {
     try {
@@ -249,6 +262,7 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
       this.violated(error);
     }
     if (!this.closed) this.updateReading();
+    if (this.inputEnded && this.waiting === undefined) this.close(BY_CLIENT);
   }
 
   private nextFrame(): Buffer | undefined {
@@ -325,6 +339,11 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
 
   private failed(slot: Slot, error: unknown): void {
     this.violated(error);
+    if (!(error instanceof ConnectionEnd && error.kind === 'unanswerable')) {
+      // This one was owed an answer: those behind the gap would be taken for it.
+      slot.next = undefined;
+      this.tail = slot;
+    }
     this.finished(slot, undefined);
   }
 

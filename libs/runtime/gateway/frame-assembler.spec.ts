@@ -108,4 +108,22 @@ describe('FrameAssembler', () => {
     expect(assembler.next()?.toString('hex')).toBe('0708');
     expect(assembler.partial).toBe(false);
   });
+
+  it('keeps no tiny chunk of a large frame: each would hold hundreds of times its bytes', () => {
+    const body = Buffer.from(Array.from({ length: TRUSTED_FRAME_BYTES + 20_000 }, (_, i) => i % 251));
+    const assembler = new FrameAssembler(body.length);
+    assembler.push(lengthOnly(body.length));
+    expect(assembler.next()).toBeUndefined();
+    // Tiny, some middling and a large one between them, each overwritten as soon as it has been taken where it is not large.
+    const sizes = [1, 2, 3, 4000, 4095, 1, 9000, 1, 1, 30_000, 7];
+    let frame: Buffer | undefined;
+    for (let at = 0, i = 0; at < body.length; i += 1) {
+      const chunk = Buffer.from(body.subarray(at, at + (sizes[i % sizes.length] ?? 1)));
+      at += chunk.length;
+      assembler.push(chunk);
+      frame = assembler.next();
+      if (chunk.length < 4096 && frame === undefined) chunk.fill(0xff);
+    }
+    expect(frame?.equals(body)).toBe(true);
+  });
 });

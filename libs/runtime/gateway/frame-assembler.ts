@@ -8,9 +8,13 @@ export const TRUSTED_FRAME_BYTES = 64 * 1024;
 
 const LENGTH_BYTES = 4;
 
+/** Pieces of a large frame below this size are copied into blocks: objects of single bytes would take hundreds of times as much. */
+const SMALL_PIECE_BYTES = 4 * 1024;
+const BLOCK_BYTES_MAX = 64 * 1024;
+
 /**
  * Cuts a connection's bytes into frames (`int32 length | body`, big endian; the body is handed out without the length).
- * A frame that lies within one chunk is a view of it; any other is copied exactly once. Memory follows the bytes that
+ * A frame that lies within one chunk is a view of it; any other is copied once, what came in tiny chunks twice. Memory follows the bytes that
  * have arrived, never the length that a peer claims beyond {@link TRUSTED_FRAME_BYTES}.
  */
 export class FrameAssembler {
@@ -27,6 +31,9 @@ export class FrameAssembler {
   private target: Buffer | undefined;
   /** Pieces of the frame under way, where it is not. */
   private pieces: Buffer[] = [];
+  /** Small pieces that came one after the other, and how much of the block they fill. */
+  private block: Buffer | undefined;
+  private blockBytes = 0;
 
   constructor(private readonly maxFrameBytes: number) {}
 
@@ -100,10 +107,34 @@ export class FrameAssembler {
     if (this.frameBytes <= TRUSTED_FRAME_BYTES) {
       this.target ??= Buffer.allocUnsafeSlow(this.frameBytes);
       piece.copy(this.target, this.gatheredBytes);
+    } else if (piece.length < SMALL_PIECE_BYTES) {
+      this.gatherSmall(piece);
     } else {
+      this.sealBlock();
       this.pieces.push(piece);
     }
     this.gatheredBytes += piece.length;
+  }
+
+  private gatherSmall(piece: Buffer): void {
+    if (this.block !== undefined && this.blockBytes + piece.length > this.block.length) this.sealBlock();
+    // As large as what has come so far: memory follows the bytes.
+    this.block ??= Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES_MAX, Math.max(SMALL_PIECE_BYTES, this.gatheredBytes)));
+    piece.copy(this.block, this.blockBytes);
+    this.blockBytes += piece.length;
+  }
+
+  /** A block that is hardly filled is copied and used again, so that little memory is held for few bytes. */
+  private sealBlock(): void {
+    if (this.block === undefined || this.blockBytes === 0) return;
+    const filled = this.block.subarray(0, this.blockBytes);
+    this.blockBytes = 0;
+    if (filled.length * 2 < this.block.length) {
+      this.pieces.push(Buffer.from(filled));
+    } else {
+      this.pieces.push(filled);
+      this.block = undefined;
+    }
   }
 
   private complete(chunk: Buffer, missing: number): Buffer {
@@ -112,6 +143,8 @@ export class FrameAssembler {
     let frame = last;
     if (this.gatheredBytes > 0) {
       this.gather(last);
+      this.sealBlock();
+      this.block = undefined;
       frame = this.target ?? concatOwned(this.pieces, this.frameBytes);
     }
     this.target = undefined;
