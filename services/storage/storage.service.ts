@@ -3,7 +3,6 @@ import { Inject, Injectable } from '@nestjs/common';
 import { BLOCK_BYTES } from '@streamline/core/journal/format';
 import type { GroupConfig } from '@streamline/core/groups/group-config';
 import { DEFAULT_GROUP_CONFIG } from '@streamline/core/groups/group-config';
-import type { PartitionIndex } from '@streamline/core/types/ids';
 import type { NodeConfig } from '@streamline/platform/config/schema';
 import type { Host } from '@streamline/platform/host/host';
 import { HOST } from '@streamline/platform/host/host';
@@ -71,7 +70,7 @@ export class StorageService implements HostedRole {
       engine,
       recovery,
       metadata: host.replica,
-      createGroups: (partitions) => this.createGroups(partitions),
+      createGroups: (partitions) => this.createGroups(partitions, engine),
       directory: host.directory.rolePath('storage'),
       sessionTimeoutMs: host.config.sessionTimeoutMs,
       producerIdExpirationMs: host.config.producerIdExpirationMs,
@@ -82,7 +81,6 @@ export class StorageService implements HostedRole {
     });
     this.running = role;
     host.metrics.add(logSource(engine, host.replica));
-    host.metrics.add(groupSource(role.port.groups, (topic, partition) => this.endOffset(engine, topic, partition)));
     role.start();
     host.local.offerStorage(role.port);
     await role.whenServing;
@@ -125,9 +123,9 @@ export class StorageService implements HostedRole {
     return opened;
   }
 
-  private createGroups(partitions: LocalPartitions): GroupsHost {
-    const { nodeId, replica, clock, random, config } = this.host;
-    const port = createGroupCoordinators({
+  private createGroups(partitions: LocalPartitions, engine: LogEngine): GroupsHost {
+    const { nodeId, replica, clock, random, config, metrics } = this.host;
+    const groups = createGroupCoordinators({
       nodeId,
       partitions,
       metadata: replica,
@@ -137,15 +135,11 @@ export class StorageService implements HostedRole {
       logSink: this.host.logOf('storage'),
       limits: { expirationCheckIntervalMs: config.offsetsRetentionCheckIntervalMs },
     });
+    metrics.add(groupSource({ groups, engine, replica }));
     return {
-      port,
-      start: () => Promise.resolve(port.start()),
-      stop: () => Promise.resolve(port.stop()),
+      port: groups.port,
+      start: () => groups.start(),
+      stop: () => groups.stop(),
     };
-  }
-
-  private endOffset(engine: LogEngine, topic: string, partition: number): number | undefined {
-    const topicId = this.host.replica.image.topicIdsByName.get(topic);
-    return topicId && engine.get({ topicId, partition: partition as PartitionIndex })?.stableEndOffset;
   }
 }

@@ -1,46 +1,55 @@
-import type { GroupPort } from '@streamline/wire/contracts/ports';
-import { gauge, type MetricFamily, type MetricSample, type MetricsSource } from './metric-family';
+import type { PartitionIndex, TopicId } from '@streamline/core/types/ids';
+import { ZERO_TOPIC_ID } from '@streamline/core/types/ids';
+import type { GroupCoordinators } from '@streamline/runtime/groups/group-coordinators';
+import type { LogEngine } from '@streamline/runtime/log/log-engine';
+import type { MetadataReplica } from '@streamline/runtime/metadata/metadata-replica';
+import { counter, gauge, type MetricFamily, type MetricSample, type MetricsSource } from './metric-family';
 
-/** Groups whose offsets are looked at in one scrape; more are counted only. */
-const GROUPS_TOLD_MAX = 500;
+/** Committed offsets told one by one; above that only their number, so that a scrape stays bounded. */
+const OFFSETS_TOLD_MAX = 20_000;
 
-type Groups = Pick<GroupPort, 'listGroups' | 'fetchOffsets'>;
-
-/** The end of a partition, as its consumers see it; undefined where this node does not know it. */
-export type EndOffsetOf = (topic: string, partition: number) => number | undefined;
-
-async function groupLag(groups: Groups, groupId: string, endOffsetOf: EndOffsetOf): Promise<MetricSample[]> {
-  const fetched = await groups.fetchOffsets({
-    groupId,
-    topics: [],
-    allTopics: true,
-    requireStable: false,
-    memberId: '',
-    memberEpoch: -1,
-  });
-  return fetched.offsets.flatMap(({ topic, partition, offset, errorCode }) => {
-    const end = errorCode === 0 && offset >= 0 ? endOffsetOf(topic, partition) : undefined;
-    return end === undefined ? [] : [{ labels: { group: groupId, topic, partition }, value: Math.max(0, end - offset) }];
-  });
+export interface GroupSourceOptions {
+  readonly groups: Pick<GroupCoordinators, 'metrics' | 'committedOffsets'>;
+  readonly engine: Pick<LogEngine, 'get'>;
+  readonly replica: Pick<MetadataReplica, 'image'>;
 }
 
-/** How far each group is behind, and how many groups are in which state. */
-export function groupSource(groups: Groups, endOffsetOf: EndOffsetOf): MetricsSource {
-  return {
-    collect: async (): Promise<MetricFamily[]> => {
-      const listed = (await groups.listGroups({ states: [], types: [] })).groups;
-      const states = new Map<string, number>();
-      for (const { state } of listed) states.set(state, (states.get(state) ?? 0) + 1);
-      const lag: MetricSample[] = [];
-      for (const { groupId } of listed.slice(0, GROUPS_TOLD_MAX)) lag.push(...(await groupLag(groups, groupId, endOffsetOf)));
-      return [
-        gauge('streamline_group_lag', 'Records between the committed offset and the end of the partition', lag),
-        gauge(
-          'streamline_groups',
-          'Consumer groups, by state',
-          [...states].map(([state, value]) => ({ labels: { state }, value })),
-        ),
-      ];
-    },
+/** How far each group is behind, and what the group coordinators of this node did. Read from memory, without their queues. */
+export function groupSource(options: GroupSourceOptions): MetricsSource {
+  return { collect: () => [...groupFamilies(options), gauge(LAG_NAME, LAG_HELP, lags(options))] };
+}
+
+const LAG_NAME = 'streamline_group_lag';
+const LAG_HELP = 'Records between the committed offset and the end of the partition, where this node has it';
+
+/** Of partitions whose end this node knows. A commit to a topic that was deleted and made again counts for the old one. */
+function lags({ groups, engine, replica }: GroupSourceOptions): MetricSample[] {
+  const { topicIdsByName } = replica.image;
+  const endOf = (topic: string, committed: TopicId, partition: PartitionIndex): number | undefined => {
+    const topicId = committed === ZERO_TOPIC_ID ? topicIdsByName.get(topic) : committed;
+    return topicId === undefined ? undefined : engine.get({ topicId, partition })?.stableEndOffset;
   };
+  const samples: MetricSample[] = [];
+  for (const { groupId, topic, topicId, partition, offset } of groups.committedOffsets()) {
+    if (samples.length >= OFFSETS_TOLD_MAX) break;
+    const end = endOf(topic, topicId, partition);
+    if (end === undefined) continue;
+    samples.push({ labels: { group: groupId, topic, partition }, value: Math.max(0, end - offset) });
+  }
+  return samples;
+}
+
+function groupFamilies({ groups }: GroupSourceOptions): MetricFamily[] {
+  const now = groups.metrics();
+  const states = [...now.groupsByState].map(([state, value]) => ({ labels: { state }, value }));
+  return [
+    gauge('streamline_groups', 'Groups, by state', states),
+    gauge('streamline_group_offsets', 'Committed offsets that are kept', now.committedNow),
+    gauge('streamline_group_membership_bytes', 'Memory that the members of all groups take, about', now.membershipBytes),
+    counter('streamline_group_offset_commits_total', 'Offsets committed', now.committedOffsets),
+    counter('streamline_group_offset_expirations_total', 'Committed offsets that expired', now.expiredOffsets),
+    counter('streamline_group_rebalances_total', 'Rebalances completed', now.completedRebalances),
+    counter('streamline_group_loaded_records_total', 'Records read back from __consumer_offsets', now.loadedRecords),
+    counter('streamline_group_rewrites_total', 'Times that a partition of __consumer_offsets was shortened', now.rewrittenLogs),
+  ];
 }

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { MetadataImage, PartitionImage } from '@streamline/core/metadata/image';
+import type { Offset, PartitionIndex, TopicId } from '@streamline/core/types/ids';
+import { ZERO_TOPIC_ID } from '@streamline/core/types/ids';
+import type { PartitionKey, PartitionLog } from '@streamline/runtime/log/log-engine';
 import type { LogStatus } from '@streamline/runtime/controller/metadata-log';
 import { GatewayMetrics } from '@streamline/runtime/gateway/gateway-metrics';
 import { controllerSource } from './controller-source';
@@ -129,29 +132,32 @@ describe('the sources of metrics', () => {
     expect(text).toContain('streamline_cluster_partitions_leaderless 1\n');
   });
 
-  it('tell how far groups are behind', async () => {
-    const offsetOf = (partition: number, offset: number, errorCode = 0) => ({
-      topic: 't',
-      topicId: '',
-      partition,
-      offset,
-      leaderEpoch: 0,
-      metadata: '',
-      errorCode,
-    });
-    const groups = {
-      listGroups: async () => ({
-        errorCode: 0,
-        groups: ['a', 'b'].map((groupId) => ({ groupId, protocolType: 'consumer', state: 'Stable', type: 'classic' })),
-      }),
-      fetchOffsets: async ({ groupId }: { groupId: string }) => ({
-        errorCode: 0,
-        offsets: groupId === 'a' ? [offsetOf(0, 7), offsetOf(1, -1), offsetOf(2, 5, 3), offsetOf(3, 1)] : [],
-      }),
+  it('tell how far groups are behind, and what their coordinators did', async () => {
+    const [id, other] = ['topictopictopictopic00', 'othertopicothertopic00'] as TopicId[];
+    const at = (groupId: string, topicId = ZERO_TOPIC_ID, offset = 7, topic = 't') => {
+      return { groupId, topic, topicId, partition: 0 as PartitionIndex, offset: offset as Offset };
     };
-    const text = await textOf(groupSource(groups, (_, partition) => (partition === 3 ? undefined : 10)));
-    expect(text.match(/^streamline_group_lag.*$/gm)).toEqual(['streamline_group_lag{group="a",topic="t",partition="0"} 3']);
+    const groups = {
+      metrics: () => ({
+        ...{ committedOffsets: 1, expiredOffsets: 2, completedRebalances: 3, loadedRecords: 4, rewrittenLogs: 5 },
+        ...{ groupsByState: new Map([['Stable', 2]]), committedNow: 6, membershipBytes: 7 },
+      }),
+      committedOffsets: () => [at('a', id), at('b'), at('c', other), at('d', id, 12), at('e', ZERO_TOPIC_ID, 1, 'gone')].values(),
+    };
+    const engine = {
+      get: ({ topicId }: PartitionKey) => (topicId === id ? ({ stableEndOffset: 10 } as PartitionLog) : undefined),
+    };
+    const replica = { image: { topicIdsByName: new Map([['t', id]]) } as unknown as MetadataImage };
+    const text = await textOf(groupSource({ groups, engine, replica }));
+    expect(text.match(/^streamline_group_lag.*$/gm)).toEqual([
+      'streamline_group_lag{group="a",topic="t",partition="0"} 3',
+      'streamline_group_lag{group="b",topic="t",partition="0"} 3',
+      'streamline_group_lag{group="d",topic="t",partition="0"} 0',
+    ]);
     expect(text).toContain('streamline_groups{state="Stable"} 2\n');
+    expect(text).toContain('streamline_group_offset_commits_total 1\n');
+    expect(text).toContain('streamline_group_rebalances_total 3\n');
+    expect(text).toContain('streamline_group_offsets 6\n');
   });
 
   it('tell how late timers fire', async () => {
