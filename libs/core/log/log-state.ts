@@ -44,6 +44,8 @@ export class LogState {
   /** The producers at `syncedEndOffset`: a checkpoint never says more than the disk holds. */
   private syncedProducers: ProducerTable;
   private syncedProducersEnd: number;
+  /** The part of the log start's way that is durable in the journal: only what lies below it may be unlinked (S-3). */
+  durableStartOffset: number;
   /** Segments that end at or before it are closed in the catalogue. */
   private cataloguedClosedEnd = -1;
   private unsyncedProducerBatches: UnsyncedProducerBatch[] = [];
@@ -59,6 +61,7 @@ export class LogState {
     this.syncedProducers = new ProducerTable(record.producers);
     this.syncedProducersEnd = record.syncedEndOffset;
     this.logStartOffset = record.logStartOffset;
+    this.durableStartOffset = record.logStartOffset;
     this.endOffset = Math.max(record.syncedEndOffset, record.logStartOffset);
     this.controlPosition = record.controlPosition;
     this.offlineReason = record.offlineReason;
@@ -136,6 +139,7 @@ export class LogState {
     cut.segment?.truncateTo({ bytes: cut.positionBytes, endOffset: cut.offset });
     this.endOffset = cut.offset;
     this.logStartOffset = Math.min(this.logStartOffset, cut.offset);
+    this.durableStartOffset = Math.min(this.durableStartOffset, cut.offset);
     // Until the catalogue knows of the cut, recovery may have to find the producers in segments below the log's start.
     this.cataloguedClosedEnd = -1;
     this.epochs.truncateTo(cut.offset);
@@ -161,7 +165,10 @@ export class LogState {
    * above the redo position would write to them again (S-7). The catalogue names them until `forgetDoomed`.
    */
   doomBelowStart(): readonly Segment[] {
-    const doomed = removableSegments(this.segments, Math.min(this.logStartOffset, this.cataloguedClosedEnd));
+    const doomed = removableSegments(
+      this.segments,
+      Math.min(this.logStartOffset, this.durableStartOffset, this.cataloguedClosedEnd),
+    );
     this.segments = this.segments.slice(doomed.length);
     for (const segment of doomed) this.sizeBytes -= segment.sizeBytes;
     this.doomed.push(...doomed);

@@ -56,6 +56,7 @@ export class LogMaintenance {
       log.control({ kind: 'log-start', slot: log.state.identity.slot, offset });
     }
     await this.context.journal.flush();
+    log.state.durableStartOffset = Math.max(log.state.durableStartOffset, Math.min(offset, log.state.logStartOffset));
     this.removeBelowStart();
   }
 
@@ -147,7 +148,8 @@ export class LogMaintenance {
     try {
       await this.truncateNow(offset);
     } catch (error) {
-      if (!(error instanceof LogError)) this.log.goOffline(`${this.log.files.directory}: cannot be cut at ${offset} (${String(error)})`);
+      if (!(error instanceof LogError))
+        this.log.goOffline(`${this.log.files.directory}: cannot be cut at ${offset} (${String(error)})`);
       throw error;
     } finally {
       this.log.cutting = undefined;

@@ -139,7 +139,7 @@ export class Recovery {
       if (replay.deleted) continue;
       const log = this.engine.adopt({ ...replay.record, logStartOffset: 0 }, recoveredConfig(replay.record));
       this.logs.set(replay, log);
-      log.state.logStartOffset = replay.logStartOffset;
+      log.state.logStartOffset = log.state.durableStartOffset = replay.logStartOffset;
       log.state.controlPosition = replay.controlPosition;
       this.appliedEnds.set(log, replay.cutOffset());
       if (replay.touched || (replay.record.durability === 'page-cache' && !this.cleanStop)) work.push(log);
@@ -169,7 +169,7 @@ export class Recovery {
     }
     for (const name of this.strangers(log, names)) await log.files.removeStranger(name);
     log.state.epochs = new EpochHistory(replay.epochs.all());
-    log.state.logStartOffset = replay.logStartOffset;
+    log.state.logStartOffset = log.state.durableStartOffset = replay.logStartOffset;
     log.maintenance.removeBelowStart();
   }
 

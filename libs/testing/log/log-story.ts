@@ -336,7 +336,7 @@ export class LogStory {
   private resend(model: PartitionModel): void {
     const life = model.current;
     const last = life?.batches.at(-1);
-    if (life === undefined || last === undefined || last.producerId < 0) return;
+    if (life === undefined || last === undefined || last.producerId < 0 || last.baseOffset < life.rememberedFrom) return;
     const outcome = life.log.append({ bytes: Buffer.from(last.bytes), header: readBatchHeader(last.bytes) });
     if (outcome.kind === 'duplicate') this.counters.duplicates += 1;
     else if (outcome.kind === 'appended')

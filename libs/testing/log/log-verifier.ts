@@ -1,5 +1,6 @@
 import type { Offset } from '@streamline/core/types/ids';
 import type { LogEngine, PartitionLog } from '@streamline/runtime/log/log-engine';
+import { LogError } from '@streamline/runtime/log/log-error';
 import { readBatchHeader } from '@streamline/wire/records/batch-header';
 import { batchesIn } from '@streamline/wire/records/batch-iterator';
 import { PartitionLife } from './partition-model';
@@ -47,13 +48,13 @@ export class LogVerifier {
   async verify(model: PartitionModel): Promise<void> {
     const log = this.engine.get(model.key);
     const name = `${model.key.topicId}-${model.key.partition}`;
-    if (log?.offlineReason !== undefined) {
-      if (!this.mayBeOffline) throw new LogViolation(`${name} is offline without a fault: ${log.offlineReason}, all of it lost`);
+    const found = await this.read(log);
+    if (found === undefined || log?.offlineReason !== undefined) {
+      if (!this.mayBeOffline) throw new LogViolation(`${name} is offline without a fault: ${log?.offlineReason}, all of it lost`);
       this.offline += 1;
       model.lives = [];
       return;
     }
-    const found = log === undefined ? [] : await readAll(log, 700);
     const life = this.lifeFound(model, log, found, name);
     if (life === undefined || log === undefined) {
       model.lives = [];
@@ -68,6 +69,17 @@ export class LogVerifier {
       name,
     );
     model.lives = [this.livesOn(life, log, kept)];
+  }
+
+  /** Undefined where the replica turns out to be damaged. */
+  private async read(log: PartitionLog | undefined): Promise<Buffer[] | undefined> {
+    if (log === undefined) return [];
+    try {
+      return log.offlineReason === undefined ? await readAll(log, 700) : undefined;
+    } catch (error) {
+      if (error instanceof LogError && error.kind === 'offline') return undefined;
+      throw error;
+    }
   }
 
   /** Which life the log on the disk is of. */
