@@ -55,6 +55,7 @@ async function partitionsLine(bench: Bench, server: Server, partitions: number):
   const residentMb = server.residentBytes / MEGABYTE;
   const stopMs = await server.end('SIGTERM');
   const afterStop = await startUntilReady(server, topics);
+  await waitForAll(server, topics);
   await writeToAll(server, version, topics);
   await server.end('SIGKILL');
   const afterKill = await startUntilReady(server, topics);
@@ -69,6 +70,13 @@ async function partitionsLine(bench: Bench, server: Server, partitions: number):
       residentAfterStartMb: server.residentBytes / MEGABYTE,
     },
   });
+}
+
+/** That one partition is ready does not say that all are. */
+async function waitForAll(server: Server, topics: number): Promise<void> {
+  const control = await KafkaControl.connect(server.port);
+  for (let index = 0; index < topics; index += 1) await control.waitForLeaders(topicOf(index), PARTITIONS_PER_TOPIC);
+  await control.close();
 }
 
 /** One record of 1 KiB to every partition: milliseconds. */
