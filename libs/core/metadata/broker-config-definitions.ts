@@ -40,6 +40,21 @@ const readOnly = definer('read-only');
 
 const TOPIC_DEFAULTS: readonly BrokerConfigDefinition[] = [
   clusterWide(
+    'compression.gzip.level',
+    'INT',
+    '-1',
+    { kind: 'range', min: 1n, max: 9n, also: -1n },
+    'Default of the topic config of that name.',
+  ),
+  clusterWide(
+    'compression.type',
+    'STRING',
+    'producer',
+    { kind: 'oneOf', values: ['uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'] },
+    'Default of the topic config of that name.',
+  ),
+  clusterWide('compression.zstd.level', 'INT', '3', atLeast(-131_072n, 22n), 'Default of the topic config of that name.'),
+  clusterWide(
     'log.cleanup.policy',
     'LIST',
     'delete',
@@ -136,7 +151,6 @@ const NODE: readonly BrokerConfigDefinition[] = [
   readOnly('broker.heartbeat.interval.ms', 'INT', '2000', ANY, 'How often a broker tells the controller that it is alive.'),
   readOnly('broker.id', 'INT', '-1', ANY, 'The same as node.id.'),
   readOnly('broker.rack', 'STRING', null, ANY, "This broker's rack."),
-  readOnly('compression.type', 'STRING', 'producer', ANY, 'Batches are stored as the producer compressed them.'),
   readOnly('connections.max.idle.ms', 'LONG', '600000', ANY, 'Idle connections are closed after this long.'),
   readOnly('controlled.shutdown.enable', 'BOOLEAN', 'true', ANY, 'A stopping broker moves its leaderships first.'),
   readOnly('delete.topic.enable', 'BOOLEAN', 'true', ANY, 'Whether topics can be deleted.'),

@@ -34,7 +34,7 @@ const ALTER_SPEC = 'libs/core/metadata/alter-configs.spec.ts';
 const PRODUCE_SPEC = 'libs/wire/records/validate-produce.spec.ts';
 const APPEND_SPEC = 'libs/runtime/partitions/append-path.spec.ts';
 const NO_COMPACTION = 'log compaction is not built yet; topics are cleaned by deletion only (cleanup.policy=delete)';
-const NO_RECOMPRESSION = 'batches are stored as the producer compressed them; set compression.type on the producer';
+const ONE_LZ4_LEVEL = 'lz4 is compressed at one level here, its fastest';
 const NO_TIERED_STORAGE = 'there is no remote (tiered) storage';
 const NO_THROTTLES = 'replication throttles come with replication, which is not built yet';
 
@@ -95,24 +95,24 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     'Level of gzip where the broker compresses.',
     {
       synonyms: synonyms('compression.gzip.level'),
-      effect: refused(NO_RECOMPRESSION),
+      provedBy: EFFECTS_SPEC,
     },
   ),
   define('compression.lz4.level', 'INT', '9', atLeast(1n, 17n), 'Level of lz4 where the broker compresses.', {
     synonyms: synonyms('compression.lz4.level'),
-    effect: refused(NO_RECOMPRESSION),
+    effect: refused(ONE_LZ4_LEVEL),
   }),
   define(
     'compression.type',
     'STRING',
     'producer',
     oneOf('uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'),
-    'The codec that batches are stored with; producer keeps what the producer chose.',
-    { synonyms: synonyms('compression.type'), effect: refused(NO_RECOMPRESSION) },
+    'The codec that batches are stored with; producer keeps what the producer chose. Anything else costs the broker the work of compressing.',
+    { synonyms: synonyms('compression.type'), provedBy: EFFECTS_SPEC },
   ),
   define('compression.zstd.level', 'INT', '3', atLeast(-131_072n, 22n), 'Level of zstd where the broker compresses.', {
     synonyms: synonyms('compression.zstd.level'),
-    effect: refused(NO_RECOMPRESSION),
+    provedBy: EFFECTS_SPEC,
   }),
   define('delete.retention.ms', 'LONG', '86400000', atLeast(0n), 'How long the compactor keeps tombstones.', {
     synonyms: synonyms('log.cleaner.delete.retention.ms'),

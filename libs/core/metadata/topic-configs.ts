@@ -24,6 +24,11 @@ export interface TopicConfigValues {
   /** 1: durability `fsync`; larger: `page-cache`. */
   readonly flushMessages: number;
   readonly flushMs: number;
+  /** The codec that batches are stored with; `producer`: as they came. */
+  readonly compressionType: CompressionType;
+  /** -1: zlib's default. */
+  readonly compressionGzipLevel: number;
+  readonly compressionZstdLevel: number;
   readonly maxMessageBytes: number;
   readonly maxDecompressedMessageBytes: number;
   readonly messageTimestampType: 'CreateTime' | 'LogAppendTime';
@@ -32,6 +37,10 @@ export interface TopicConfigValues {
   readonly minInsyncReplicas: number;
   readonly uncleanLeaderElectionEnable: boolean;
 }
+
+export type CompressionType = 'producer' | 'uncompressed' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+
+const COMPRESSION_TYPES: readonly CompressionType[] = ['producer', 'uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'];
 
 type ConfigTexts = ReadonlyMap<string, string>;
 
@@ -197,6 +206,9 @@ function computeValues(own: ConfigTexts, cluster: ConfigTexts): TopicConfigValue
     fileDeleteDelayMs: integer('file.delete.delay.ms'),
     flushMessages: integer('flush.messages'),
     flushMs: integer('flush.ms'),
+    compressionType: COMPRESSION_TYPES.find((type) => type === value('compression.type')) ?? 'producer',
+    compressionGzipLevel: integer('compression.gzip.level'),
+    compressionZstdLevel: integer('compression.zstd.level'),
     maxMessageBytes: integer('max.message.bytes'),
     maxDecompressedMessageBytes: integer('max.decompressed.message.bytes'),
     messageTimestampType: value('message.timestamp.type') === 'LogAppendTime' ? 'LogAppendTime' : 'CreateTime',

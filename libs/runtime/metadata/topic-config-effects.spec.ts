@@ -4,6 +4,9 @@ import { MemoryDisk } from '@streamline/testing/disk/memory-disk';
 import { batchOf, openTestEngine, testKey } from '@streamline/testing/log/log-fixtures';
 import { SeededRandom } from '@streamline/testing/time/seeded-random';
 import { VirtualClock } from '@streamline/testing/time/virtual-clock';
+import { codecIdOf } from '@streamline/wire/records/batch-header';
+import type { CodecName } from '@streamline/wire/records/codecs/codec';
+import { CodecId } from '@streamline/wire/records/codecs/codec';
 import { buildBatch } from '@streamline/wire/records/batch-builder';
 import { validateProduce } from '@streamline/wire/records/validate-produce';
 import type { PartitionLog } from '../log/log-engine';
@@ -155,5 +158,45 @@ describe('a topic config in effect', () => {
       validateProduce(batch, produceRulesOf(topicConfigValues(new Map([['max.decompressed.message.bytes', bytes]]), NONE)), NOW);
     expect(outcome('60000').ok).toBe(true);
     expect(outcome('40000')).toMatchObject({ ok: false, errorCode: 87 });
+  });
+
+  const stored = (configs: Record<string, string>, codec: CodecName = 'none', bytes = 50_000) => {
+    const batch = buildBatch({ records: [{ value: Buffer.from('0123456789abcdef'.repeat(bytes / 16)) }], timestamp: NOW, codec });
+    return validateProduce(batch, produceRulesOf(topicConfigValues(new Map(Object.entries(configs)), NONE)), NOW);
+  };
+  const codecOf = (outcome: ReturnType<typeof stored>) => (outcome.ok ? codecIdOf(outcome.header.attributes) : undefined);
+  const sizeOf = (outcome: ReturnType<typeof stored>) => (outcome.ok ? outcome.batch.length : 0);
+
+  it.each([
+    ['uncompressed', CodecId.none],
+    ['gzip', CodecId.gzip],
+    ['snappy', CodecId.snappy],
+    ['lz4', CodecId.lz4],
+    ['zstd', CodecId.zstd],
+  ])('compression.type %s stores batches with that codec, whatever the producer chose', (type, codecId) => {
+    for (const codec of ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const) {
+      expect(codecOf(stored({ 'compression.type': type }, codec)), codec).toBe(codecId);
+    }
+  });
+
+  it('compression.type producer stores batches as they came', () => {
+    for (const codec of ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)
+      expect(codecOf(stored({}, codec))).toBe(CodecId[codec]);
+  });
+
+  it('compression.type refuses what max.message.bytes does not allow any more once it is stored', () => {
+    const limit = { 'max.message.bytes': '10000' };
+    expect(stored(limit, 'gzip')).toMatchObject({ ok: true });
+    expect(stored({ ...limit, 'compression.type': 'uncompressed' }, 'gzip')).toMatchObject({ ok: false, errorCode: 10 });
+  });
+
+  it.each([
+    ['compression.gzip.level', 'gzip', '1', '9'],
+    ['compression.zstd.level', 'zstd', '-131072', '19'],
+  ])('%s says how hard the broker compresses', (name, type, low, high) => {
+    const small = sizeOf(stored({ 'compression.type': type, [name]: high }));
+    const large = sizeOf(stored({ 'compression.type': type, [name]: low }));
+    expect(small).toBeGreaterThan(0);
+    expect(large).toBeGreaterThan(small);
   });
 });

@@ -2,6 +2,7 @@ import type { LogConfig } from '@streamline/core/log/log-config';
 import type { MetadataImage } from '@streamline/core/metadata/image';
 import type { TopicConfigValues } from '@streamline/core/metadata/topic-configs';
 import { effectiveTopicConfig, isInternalTopic } from '@streamline/core/metadata/topic-configs';
+import { CodecId } from '@streamline/wire/records/codecs/codec';
 import type { ProduceRules } from '@streamline/wire/records/validate-produce';
 
 /** What a topic's configs mean for the partitions of it that this node hosts. */
@@ -50,7 +51,19 @@ export function logConfigOf(values: TopicConfigValues, internal: boolean, produc
   };
 }
 
-/** What producers must keep to. The client's codec is kept: `compression.type` other than `producer` is refused when set. */
+/** `compression.type` as a codec id; undefined: what the producer chose. */
+function codecOf({ compressionType }: TopicConfigValues): number | undefined {
+  if (compressionType === 'producer') return undefined;
+  return compressionType === 'uncompressed' ? CodecId.none : CodecId[compressionType];
+}
+
+/** The level of that codec; undefined: its own default. */
+function levelOf(values: TopicConfigValues): number | undefined {
+  if (values.compressionType === 'zstd') return values.compressionZstdLevel;
+  return values.compressionType === 'gzip' && values.compressionGzipLevel !== -1 ? values.compressionGzipLevel : undefined;
+}
+
+/** What producers must keep to, and what becomes of what they send. */
 export function produceRulesOf(values: TopicConfigValues): ProduceRules {
   return {
     maxMessageBytes: values.maxMessageBytes,
@@ -59,8 +72,8 @@ export function produceRulesOf(values: TopicConfigValues): ProduceRules {
     timestampAfterMaxMs: values.messageTimestampAfterMaxMs,
     logAppendTime: values.messageTimestampType === 'LogAppendTime',
     compactedTopic: values.cleanupPolicy.includes('compact'),
-    codecId: undefined,
-    compressionLevel: undefined,
+    codecId: codecOf(values),
+    compressionLevel: levelOf(values),
   };
 }
 

@@ -13,7 +13,7 @@ import { recordsSection } from './record-view';
 
 /** What a topic and its broker allow; see the topic configs of the same names. */
 export interface ProduceRules {
-  /** max.message.bytes, for the batch as it comes. */
+  /** max.message.bytes, for the batch as it comes and, where the topic wants another codec, as it is stored. */
   readonly maxMessageBytes: number;
   /** max.decompressed.message.bytes, for its records decompressed. */
   readonly maxDecompressedBytes: number;
@@ -133,6 +133,12 @@ function checkRecords(batch: Buffer, header: BatchHeader, rules: ProduceRules, n
   const refused = checkKeysAndTimes(section, header, scan, rules, nowMs);
   if (refused !== undefined) return refused;
   const accepted = useTopicCodec(batch, section, rules);
+  if (accepted.length > rules.maxMessageBytes) {
+    return refuse(
+      ErrorCode.MESSAGE_TOO_LARGE,
+      `batch of ${accepted.length} bytes, stored with the codec of its topic, exceeds max.message.bytes ${rules.maxMessageBytes}`,
+    );
+  }
   const isMaxTimestampTrue = rules.logAppendTime || scan.maxTimestamp === header.maxTimestamp;
   if (isMaxTimestampTrue && accepted === batch) return { ok: true, batch, header };
   if (!isMaxTimestampTrue) patchMaxTimestamp(accepted, scan.maxTimestamp, false);

@@ -54,6 +54,7 @@ export class TopicCreator {
       assignments: [],
       configs: [
         { name: 'cleanup.policy', value: 'compact' },
+        { name: 'compression.type', value: 'producer' },
         { name: 'segment.bytes', value: String(clusterConfigInteger(image, 'offsets.topic.segment.bytes')) },
       ],
     };

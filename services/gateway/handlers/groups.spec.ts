@@ -80,6 +80,7 @@ describe('coordinators', () => {
     expect(requests[0]?.topics[0]).toMatchObject({ name: '__consumer_offsets', partitions: 50, replicationFactor: -1 });
     expect(requests[0]?.topics[0]?.configs).toEqual([
       { name: 'cleanup.policy', value: 'compact' },
+      { name: 'compression.type', value: 'producer' },
       { name: 'segment.bytes', value: String(16 << 20) },
     ]);
   });

@@ -10,12 +10,15 @@ const MAX_PARTIAL_DECODES = 64;
 const MAX_PARTIAL_WORK = 8;
 
 const decoder = new Decoder();
+/** One for each level in use; an administrator may try many. */
+const ENCODERS_MAX = 32;
 const encoders = new Map<number, Encoder>();
 
 /** `level` -131072 to 22, 3 by default. */
 export function zstdCompress(data: Buffer, level: number = DEFAULT_LEVEL): Buffer {
   let encoder = encoders.get(level);
   if (encoder === undefined) {
+    if (encoders.size >= ENCODERS_MAX) encoders.clear();
     encoder = new Encoder(level);
     encoders.set(level, encoder);
   }
