@@ -7,6 +7,8 @@ declare module 'vitest' {
     bootstrap: string;
     http: string;
     adminGrpc: string;
+    /** The inter-broker listener of each process. */
+    interBroker: string[];
   }
 }
 
@@ -18,6 +20,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('bootstrap', node.bootstrap);
   project.provide('http', node.http);
   project.provide('adminGrpc', node.adminGrpc);
+  project.provide('interBroker', node.interBrokerAddresses);
   return async () => {
     const codes = await node.stop();
     await node.remove();
