@@ -9,7 +9,7 @@ export class TableFile {
   /** Writes since the last successful sync: the descriptor stays open, since closing loses the error (S-9). */
   unsynced = false;
   /** A sync that failed: nothing is known of what was not synced before, and trying again would tell nothing (S-9). */
-  failure: unknown;
+  failure: Error | undefined;
   gone = false;
   /** False until the file was made. */
   exists = false;

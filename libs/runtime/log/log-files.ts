@@ -95,7 +95,7 @@ export class LogFiles {
         await handle.datasync();
       } catch (error) {
         file.unsynced = true;
-        file.failure = error;
+        file.failure = error instanceof Error ? error : new Error(String(error));
         throw error;
       }
     });

@@ -50,7 +50,8 @@ export class LogVerifier {
     const name = `${model.key.topicId}-${model.key.partition}`;
     const found = await this.read(log);
     if (found === undefined || log?.offlineReason !== undefined) {
-      if (!this.mayBeOffline) throw new LogViolation(`${name} is offline without a fault: ${log?.offlineReason}, all of it lost`);
+      if (!this.mayBeGivenUp(model, log?.offlineReason ?? ''))
+        throw new LogViolation(`${name} is offline without a fault: ${log?.offlineReason}, all of it lost`);
       this.offline += 1;
       model.lives = [];
       return;
@@ -69,6 +70,13 @@ export class LogVerifier {
       name,
     );
     model.lives = [this.livesOn(life, log, kept)];
+  }
+
+  /** After a fault a replica may be given up; a journaled one only where that was said before its batches were lost (S-9). */
+  private mayBeGivenUp(model: PartitionModel, reason: string): boolean {
+    if (!this.mayBeOffline) return false;
+    if (/not durable|cannot be cut/.test(reason)) return true;
+    return model.lives.some((life) => life.config.flushMessages > 1 || life.batches.some((batch) => batch.mode === 'page-cache'));
   }
 
   /** Undefined where the replica turns out to be damaged. */
