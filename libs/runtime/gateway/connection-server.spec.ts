@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '@streamline/testing/time/virtual-clock';
@@ -267,7 +267,25 @@ describe('order on one connection', () => {
   });
 });
 
+/** A connection that breaks under the first answer. */
+class BreakingSocket extends Socket {
+  override _write(_chunk: unknown, _encoding: string, done: (error: Error) => void): void {
+    setImmediate(() => done(new Error('EPIPE')));
+  }
+}
+
 describe('bounds of one connection', () => {
+  it('gives back what it held of the answers when a write fails', async () => {
+    const { server, budget, metrics } = await startBench();
+    const socket = new BreakingSocket();
+    server.accept(socket);
+    socket.emit('data', Buffer.concat([framed('now 1'), framed('now 2')]));
+    expect(budget.unsentBytes).toBe(18);
+    await turnsUntil(() => server.openConnections === 0);
+    expect(metrics.closes().get('socket-error')).toBe(1);
+    expect([budget.unsentBytes, budget.requestBytes]).toEqual([0, 0]);
+  });
+
   it('starts no more than maxInFlightRequests', async () => {
     const { client, processor } = await startBench({ maxInFlightRequests: 3 });
     const peer = await client();

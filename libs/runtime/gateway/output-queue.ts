@@ -68,9 +68,10 @@ export class OutputQueue {
   };
 
   private readonly taken = (error?: Error | null): void => {
+    // What a failed write held stays counted until the connection, which ends by it, gives everything back.
+    if (error) return;
     const bytes = this.writingBytes;
     this.writingBytes = 0;
-    if (error) return;
     this.observer.onSent(bytes);
     if (this.queuedBytes > 0) this.flush();
   };
