@@ -7,6 +7,7 @@ import type { Decision, Failure } from './decision';
 import { failure, joinRecords, splitRecords } from './decision';
 import type { MetadataImage, TopicImage } from './image';
 import type { MetadataRecord } from './records';
+import { isInternalTopic } from './topic-configs';
 
 /** Exactly one of the two is to be there. */
 export interface TopicReference {
@@ -20,7 +21,11 @@ export interface DeletedTopic {
   readonly error: Failure | undefined;
 }
 
-/** Deletes topics, with their partitions and configs; each succeeds or fails by itself. */
+/**
+ * Deletes topics, with their partitions and configs; each succeeds or fails by itself. Internal topics too, as in Kafka, whose
+ * controller asks for the permission only: what groups have committed is gone then, and the topic is made anew when a group
+ * next looks for its coordinator.
+ */
 export function deleteTopics(image: MetadataImage, references: readonly TopicReference[]): Decision<readonly DeletedTopic[]> {
   const resolved = references.map((reference) => resolveTopic(image, reference));
   const counts = new Map<TopicId, number>();
@@ -112,6 +117,12 @@ function partitionsToAdd(image: MetadataImage, request: MorePartitions): readonl
   const topic = topicByName(image, request.name);
   if (topic === undefined) {
     return failure(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic called '${request.name}'.`);
+  }
+  if (isInternalTopic(topic.name)) {
+    return failure(
+      ErrorCode.INVALID_PARTITIONS,
+      `The partitions of ${topic.name} cannot be increased: groups and transactions are found by their hash over the number of its partitions, and would lose their state.`,
+    );
   }
   const current = topic.partitions.length;
   if (request.count === current) return failure(ErrorCode.INVALID_PARTITIONS, `Topic already has ${current} partition(s).`);

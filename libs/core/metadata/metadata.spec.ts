@@ -303,6 +303,13 @@ describe('deleting topics', () => {
     expect(harness.state.dynamicConfigs(2, 'a').size).toBe(0);
   });
 
+  it('takes internal topics away too, as Kafka does', () => {
+    const harness = one();
+    harness.create({ name: '__consumer_offsets', partitions: 3 });
+    harness.run(deleteTopics(harness.state, [{ name: '__consumer_offsets', topicId: undefined }]));
+    expect(harness.state.topics.size).toBe(0);
+  });
+
   it('answers 3 for an unknown name, 100 for an unknown id, 42 for both, none, or the same topic twice', () => {
     const harness = one();
     harness.create({ name: 'a' });
@@ -333,6 +340,15 @@ describe('adding partitions', () => {
     harness.create({ name: 't', partitions: 2 });
     const command = { topics: [{ name, count, assignments }], validateOnly: false };
     expect(harness.run(createPartitions(harness.state, command))[0]?.error?.errorCode).toBe(code);
+  });
+
+  it('refuses internal topics: groups would be looked for where they are not', () => {
+    const harness = one();
+    harness.create({ name: '__consumer_offsets', partitions: 2 });
+    const topics = [{ name: '__consumer_offsets', count: 3, assignments: undefined }];
+    const [outcome] = harness.run(createPartitions(harness.state, { topics, validateOnly: false }));
+    expect(outcome?.error).toMatchObject({ errorCode: 37, message: expect.stringContaining('would lose their state') });
+    expect(harness.partition('__consumer_offsets', 2)).toBeUndefined();
   });
 
   it('appends them, and answers 42 for a topic named twice', () => {
