@@ -1,7 +1,12 @@
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { JournalDamagedError, JournalFailedError, JournalFormatError } from '@streamline/runtime/journal/journal-error';
+import { ControllerStartError } from '@streamline/runtime/controller/controller-role';
+import { LogFormatError } from '@streamline/runtime/controller/log-format';
+import { MetadataLogError } from '@streamline/runtime/controller/log-recovery';
 import { LogError } from '@streamline/runtime/log/log-error';
+import { UnknownRecordError } from '@streamline/runtime/metadata/record-codec';
+import { BrokerRefusedError } from '@streamline/runtime/partitions/broker-session';
 import { addressUnavailable, explainFailure, type FailureContext } from './failure';
 import { StartupError } from './startup-error';
 
@@ -85,6 +90,11 @@ describe('explainFailure', () => {
     [new JournalDamagedError('/d/journal.3', 4096, 'bad CRC'), 7],
     [new LogError('damaged', 'x'), 7],
     [new JournalFormatError('/d/journal.3', 9, 1), 5],
+    [new MetadataLogError('The log has a gap.'), 7],
+    [new ControllerStartError('The metadata log is that of another cluster.'), 7],
+    [new LogFormatError('a record of type 9'), 5],
+    [new UnknownRecordError('kind 99'), 5],
+    [new BrokerRefusedError('This is cluster A, not B.', 104), 4],
     [new JournalFailedError('write failed'), 8],
     [Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }), 8],
     [new LogError('gone', 'x'), 1],

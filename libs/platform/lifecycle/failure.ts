@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { JournalDamagedError, JournalFailedError, JournalFormatError } from '@streamline/runtime/journal/journal-error';
+import { ControllerStartError } from '@streamline/runtime/controller/controller-role';
+import { LogFormatError } from '@streamline/runtime/controller/log-format';
+import { MetadataLogError } from '@streamline/runtime/controller/log-recovery';
+import { ImageFormatError } from '@streamline/runtime/controller/metadata-image';
 import { LogError } from '@streamline/runtime/log/log-error';
+import { UnknownRecordError } from '@streamline/runtime/metadata/record-codec';
+import { BrokerRefusedError } from '@streamline/runtime/partitions/broker-session';
 import { formatAddress, type Address } from '../config/address';
 import { ExitCode } from '../config/exit-codes';
 import type { NodeConfig } from '../config/schema';
@@ -119,6 +125,34 @@ function damage(chain: readonly Error[]): Explanation | undefined {
   return undefined;
 }
 
+/** The metadata log, or the controller that it belongs to, is not what this directory or this version can go on from. */
+function metadataFailure(chain: readonly Error[]): Explanation | undefined {
+  for (const error of chain) {
+    if (error instanceof MetadataLogError || error instanceof ControllerStartError) {
+      return { exitCode: ExitCode.LOG_DAMAGED, message: withoutStop(error.message), remedy: 'Nothing was changed.' };
+    }
+    if (error instanceof LogFormatError || error instanceof ImageFormatError || error instanceof UnknownRecordError) {
+      return {
+        exitCode: ExitCode.DIRECTORY_UNREADABLE,
+        message: withoutStop(error.message),
+        remedy: 'Nothing was changed. If a newer version of Streamline wrote the metadata, start that one, or a later one.',
+      };
+    }
+    if (error instanceof BrokerRefusedError) {
+      return {
+        exitCode: ExitCode.WRONG_DIRECTORY,
+        message: `the controller refuses this broker: ${withoutStop(error.message)}`,
+        remedy: 'Point this node to its own cluster with --controller-addrs, or give it a --data-dir of its own.',
+      };
+    }
+  }
+  return undefined;
+}
+
+function withoutStop(sentence: string): string {
+  return sentence.replace(/\.$/, '');
+}
+
 function diskFailure(chain: readonly Error[]): Explanation | undefined {
   const failed = chain.find((error) => error instanceof JournalFailedError || DISK_CODES.has(codeOf(error) ?? ''));
   if (failed === undefined) return undefined;
@@ -137,6 +171,7 @@ export function explainFailure(error: unknown, context: FailureContext): Explana
   if (known !== undefined) return { exitCode: known.exitCode, message: known.message, remedy: known.remedy };
   return (
     damage(chain) ??
+    metadataFailure(chain) ??
     diskFailure(chain) ??
     missingLibrary(chain, context) ?? {
       exitCode: ExitCode.UNEXPECTED,
