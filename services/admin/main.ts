@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import { runRoles } from '@streamline/platform/host/run-roles';
-import { adminService } from './admin.module';
+import { runCommand } from '@streamline/platform/host/run-command';
 
-await runRoles([adminService]);
+await runCommand({ roles: ['admin'], load: async () => [(await import('./admin.module')).adminService] });

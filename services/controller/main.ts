@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import { runRoles } from '@streamline/platform/host/run-roles';
-import { controllerService } from './controller.module';
+import { runCommand } from '@streamline/platform/host/run-command';
 
-await runRoles([controllerService]);
+await runCommand({ roles: ['controller'], load: async () => [(await import('./controller.module')).controllerService] });

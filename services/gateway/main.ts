@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import { runRoles } from '@streamline/platform/host/run-roles';
-import { gatewayService } from './gateway.module';
+import { runCommand } from '@streamline/platform/host/run-command';
 
-await runRoles([gatewayService]);
+await runCommand({ roles: ['gateway'], load: async () => [(await import('./gateway.module')).gatewayService] });

@@ -1,9 +1,6 @@
 import 'reflect-metadata';
-import { runRoles } from '@streamline/platform/host/run-roles';
-import { adminService } from '@streamline/services/admin/admin.module';
-import { controllerService } from '@streamline/services/controller/controller.module';
-import { gatewayService } from '@streamline/services/gateway/gateway.module';
-import { storageService } from '@streamline/services/storage/storage.module';
+import { ROLES } from '@streamline/platform/config/roles';
+import { runCommand } from '@streamline/platform/host/run-command';
 
 /** The `streamline` command: a node with any set of roles in one process. */
-await runRoles([controllerService, storageService, gatewayService, adminService]);
+await runCommand({ roles: ROLES, load: async () => (await import('./services')).services });

@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import { runRoles } from '@streamline/platform/host/run-roles';
-import { storageService } from './storage.module';
+import { runCommand } from '@streamline/platform/host/run-command';
 
-await runRoles([storageService]);
+await runCommand({ roles: ['storage'], load: async () => [(await import('./storage.module')).storageService] });

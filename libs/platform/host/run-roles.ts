@@ -1,7 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { RoleServiceDefinition } from '@streamline/wire/contracts/generated/streamline/node/v1/role';
-import { readCommandLine } from '../config/cli';
 import { ExitCode } from '../config/exit-codes';
 import type { RoleName } from '../config/roles';
 import type { NodeConfig } from '../config/schema';
@@ -17,7 +16,6 @@ import { HOST, type Host } from './host';
 import { type HostedRole, type RoleService, START_ORDER } from './hosted-role';
 import { NodeHost } from './node-host';
 import { ProcessGrpcController } from './process-grpc.controller';
-import { VERSION } from './version';
 
 /** Makes the Host known to the modules of all roles. */
 @Module({})
@@ -103,7 +101,8 @@ function announceReady(host: Host): void {
   );
 }
 
-async function start(config: NodeConfig, services: readonly RoleService[]): Promise<void> {
+/** Runs the roles of a configuration in this process, for as long as it lives. Ends the process where that fails. */
+export async function runRoles(config: NodeConfig, services: readonly RoleService[]): Promise<void> {
   const logger = createLogger({ level: config.logLevel, format: config.logFormat, nodeId: config.nodeId });
   let node: RunningNode | undefined;
   try {
@@ -122,18 +121,4 @@ async function start(config: NodeConfig, services: readonly RoleService[]): Prom
     logger.flush();
     process.exit(exitCode);
   }
-}
-
-/**
- * The main of every service: reads the command line and runs the roles that it asks for in this process, or prints what it
- * asks for. `services` are those that this program has; a program with one role plays it without being told.
- */
-export async function runRoles(services: readonly RoleService[]): Promise<void> {
-  const [only, ...others] = services;
-  const roles = only && others.length === 0 ? { STREAMLINE_ROLES: only.role } : {};
-  const outcome = await readCommandLine({ args: process.argv.slice(2), env: { ...roles, ...process.env }, version: VERSION });
-  if (outcome.kind === 'start') return start(outcome.config, services);
-  const stream = outcome.exitCode === ExitCode.OK ? process.stdout : process.stderr;
-  stream.write(outcome.text);
-  process.exitCode = outcome.exitCode;
 }
