@@ -13,6 +13,12 @@ import { BulkStream } from './bulk-stream';
 /** Appends that wait for credit; beyond it the caller is told `overloaded`. */
 const WAITING_MAX = 10_000;
 
+/**
+ * The storage keeps the request's own timeout; this one is for a storage that answers no more. It leaves acks=1 the time that
+ * the storage's disk may take, however short the client's timeout is.
+ */
+const ANSWER_MS_MIN = 30_000;
+
 interface Waiting {
   readonly correlationId: number;
   readonly frame: Buffer;
@@ -46,7 +52,7 @@ export class AppendClient {
     if (this.waiting.length >= WAITING_MAX) {
       return Promise.reject(new PortError('overloaded', `${WAITING_MAX} appends wait for the storage already`));
     }
-    return this.stream.call(request.timeoutMs, (correlationId) => {
+    return this.stream.call(Math.max(request.timeoutMs, ANSWER_MS_MIN), (correlationId) => {
       const frame = encodeBulkFrame(AppendRequest, { ...request, correlationId }, records);
       this.waiting.push({ correlationId, frame, bytes: records.reduce((sum, piece) => sum + piece.length, 0) });
       this.send();

@@ -224,6 +224,24 @@ describe('an append stream', () => {
     expect(outcomes.map((outcome) => outcome.status)).toEqual(['rejected', 'rejected', 'rejected']);
   });
 
+  it('leaves a storage its time, however short the timeout of the request is', async () => {
+    const release: (() => void)[] = [];
+    const append = () => new Promise<AppendResponse>((resolve) => release.push(() => resolve(AppendResponse.create())));
+    await serve(fake<ControllerPort>({}), fake<PartitionPort>({ append }));
+    const intervals = vi.spyOn(globalThis, 'setInterval');
+    const hasty = request(0, Buffer.from('x'));
+    const answer = connectedAppends().append({
+      ...hasty,
+      request: { ...hasty.request, requiredAcks: 1, timeoutMs: -2_147_483_648 },
+    });
+    await vi.waitFor(() => expect(release).toHaveLength(1));
+    // Whatever looks at deadlines does so now.
+    for (const [look] of intervals.mock.calls) look();
+    intervals.mockRestore();
+    for (const done of release) done();
+    await expect(answer).resolves.toMatchObject({ partitions: [] });
+  });
+
   it('fails what is under way when the server goes, and works again with the next one', async () => {
     await serve(fake<ControllerPort>({}), fake<PartitionPort>({ append: () => new Promise(() => undefined) }));
     const lost = connectedAppends().append(request(0, Buffer.from('x')));

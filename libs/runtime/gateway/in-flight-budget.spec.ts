@@ -106,4 +106,17 @@ describe('InFlightBudget', () => {
     budget.sent(800);
     expect(budget.answerHeadroomBytes).toBe(500);
   });
+
+  it('shares what may be answered among the answers that are being made', () => {
+    const budget = new InFlightBudget(LIMIT, 600);
+    expect(budget.answerShareBytes).toBe(600);
+    budget.readBegan();
+    budget.readBegan();
+    expect(budget.answerShareBytes).toBe(200);
+    budget.answered(300);
+    expect(budget.answerShareBytes).toBe(100);
+    budget.readEnded();
+    budget.readEnded();
+    expect(budget.answerShareBytes).toBe(300);
+  });
 });

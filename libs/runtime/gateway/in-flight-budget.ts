@@ -18,6 +18,7 @@ export class InFlightBudget {
   private bufferedBytes = 0;
   private executingBytes = 0;
   private unsent = 0;
+  private readsUnderWay = 0;
   private exempt: BudgetWaiter | undefined;
   private readonly waiters = new Set<BudgetWaiter>();
 
@@ -43,6 +44,23 @@ export class InFlightBudget {
   /** Answer bytes that may still be made before all connections together hold too many; 0 at least. */
   get answerHeadroomBytes(): number {
     return Math.max(0, this.unsentLimitBytes - this.unsent);
+  }
+
+  /**
+   * What one more answer may take: all that are being made may become as large, so that they share what is free. Those that
+   * began when fewer were under way may take more; a thousand together stay below ten times the limit.
+   */
+  get answerShareBytes(): number {
+    return this.answerHeadroomBytes / (this.readsUnderWay + 1);
+  }
+
+  /** An answer is being made, of a size that nobody knows yet. */
+  readBegan(): void {
+    this.readsUnderWay += 1;
+  }
+
+  readEnded(): void {
+    this.readsUnderWay -= 1;
   }
 
   arrived(bytes: number): void {

@@ -50,9 +50,10 @@ export const fetchHandler = handler({
     if (typeof turn === 'number') return sessionError(turn);
     const targets = turn.partitions.map((target) => route(target, usesTopicIds, context));
     const read = readPartitions(targets, limitsOf(request, context), context);
-    return read instanceof Promise
-      ? read.then((fetched) => conclude(turn, fetched, request, context))
-      : conclude(turn, read, request, context);
+    if (!(read instanceof Promise)) return conclude(turn, read, request, context);
+    const { budget } = context.gateway;
+    budget.readBegan();
+    return read.finally(() => budget.readEnded()).then((fetched) => conclude(turn, fetched, request, context));
   },
   failure(request, error) {
     const partitions = (topic: FetchTopic) =>
@@ -86,7 +87,11 @@ function targetsOf(topic: FetchTopic, usesTopicIds: boolean): FetchTarget[] {
 
 function limitsOf(request: FetchRequest, context: RequestContext): FetchLimits {
   const { budget, config } = context.gateway;
-  const maxBytes = Math.min(request.maxBytes, config.fetchMaxBytes, Math.max(LEAST_ANSWER_BYTES, budget.answerHeadroomBytes));
+  const maxBytes = Math.min(
+    request.maxBytes,
+    config.fetchMaxBytes,
+    Math.max(LEAST_ANSWER_BYTES, Math.floor(budget.answerShareBytes)),
+  );
   return {
     maxWaitMs: Math.min(Math.max(0, request.maxWaitMs), MAX_WAIT_MS),
     minBytes: Math.min(Math.max(0, request.minBytes), maxBytes),
