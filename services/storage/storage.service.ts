@@ -56,9 +56,6 @@ export class StorageService implements HostedRole {
 
   async start(): Promise<void> {
     const { host } = this;
-    // The metadata was followed before: it says which cluster this is, and a directory of another one is refused here.
-    const { clusterId } = host.replica.image;
-    if (clusterId !== undefined) await host.directory.bindCluster(clusterId);
     const { engine, recovery } = await this.openEngine();
     engine.onFatal((error) => host.fatal(error));
     const role = createStorageRole({

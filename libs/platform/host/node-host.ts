@@ -96,7 +96,12 @@ export class NodeHost implements Host {
     this.base = { name: 'data directory', start: () => Promise.resolve(), stop: () => directory.close() };
     this.follower = {
       name: 'metadata',
-      start: () => this.replica.start(),
+      start: async () => {
+        await this.replica.start();
+        // Whatever roles it plays, a directory of one cluster is never used in another.
+        const { clusterId } = this.replica.image;
+        if (clusterId !== undefined) await directory.bindCluster(clusterId);
+      },
       stop: async () => {
         this.storage.close();
         await this.replica.stop();

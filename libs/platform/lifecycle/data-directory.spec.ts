@@ -112,6 +112,11 @@ describe('a data directory', () => {
     });
   });
 
+  it('says so where node.json is no file', async () => {
+    mkdirSync(join(root, 'node.json'), { recursive: true });
+    await expect(open()).rejects.toMatchObject({ exitCode: 5, message: expect.stringContaining('it is a directory') });
+  });
+
   it.each([
     ['another node id', (text: string) => text.replace('"nodeId": 1', '"nodeId": 2')],
     ['half of it', (text: string) => text.slice(0, text.length / 2)],

@@ -5,6 +5,7 @@ import { ControllerStartError } from '@streamline/runtime/controller/controller-
 import { LogFormatError } from '@streamline/runtime/controller/log-format';
 import { MetadataLogError } from '@streamline/runtime/controller/log-recovery';
 import { LogError } from '@streamline/runtime/log/log-error';
+import { ForeignClusterError } from '@streamline/runtime/metadata/following-replica';
 import { UnknownRecordError } from '@streamline/runtime/metadata/record-codec';
 import { BrokerRefusedError } from '@streamline/runtime/partitions/broker-session';
 import { addressUnavailable, explainFailure, type FailureContext } from './failure';
@@ -94,6 +95,7 @@ describe('explainFailure', () => {
     [new ControllerStartError('The metadata log is that of another cluster.'), 7],
     [new LogFormatError('a record of type 9'), 5],
     [new UnknownRecordError('kind 99'), 5],
+    [new ForeignClusterError('This node belongs to cluster A.'), 4],
     [new BrokerRefusedError('This is cluster A, not B.', 104), 4],
     [new JournalFailedError('write failed'), 8],
     [Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }), 8],

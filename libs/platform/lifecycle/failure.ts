@@ -5,6 +5,7 @@ import { LogFormatError } from '@streamline/runtime/controller/log-format';
 import { MetadataLogError } from '@streamline/runtime/controller/log-recovery';
 import { ImageFormatError } from '@streamline/runtime/controller/metadata-image';
 import { LogError } from '@streamline/runtime/log/log-error';
+import { ForeignClusterError } from '@streamline/runtime/metadata/following-replica';
 import { UnknownRecordError } from '@streamline/runtime/metadata/record-codec';
 import { BrokerRefusedError } from '@streamline/runtime/partitions/broker-session';
 import { formatAddress, type Address } from '../config/address';
@@ -137,6 +138,10 @@ function metadataFailure(chain: readonly Error[]): Explanation | undefined {
         message: withoutStop(error.message),
         remedy: 'Nothing was changed. If a newer version of Streamline wrote the metadata, start that one, or a later one.',
       };
+    }
+    if (error instanceof ForeignClusterError) {
+      const remedy = 'Point this node to its own cluster with --controller-addrs.';
+      return { exitCode: ExitCode.WRONG_DIRECTORY, message: withoutStop(error.message), remedy };
     }
     if (error instanceof BrokerRefusedError) {
       return {

@@ -70,7 +70,7 @@ function parse(path: string, text: string): NodeFile {
   }
   const parsed = z.safeParse(nodeFileSchema, json);
   if (!parsed.success) {
-    throw damaged(path, `is damaged: ${parsed.error.issues[0]?.path.join('.') ?? 'a field'} is not what this build writes`);
+    throw damaged(path, `is damaged: ${parsed.error.issues[0]?.path.join('.') || 'its content'} is not what this build writes`);
   }
   const { formatVersion, nodeId, directoryId, clusterId } = parsed.data;
   const file = {
@@ -90,7 +90,9 @@ export async function readNodeFile(directory: string): Promise<NodeFile | undefi
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code === 'EISDIR') throw damaged(path, 'is damaged: it is a directory');
     throw error;
   }
   if (text.length > FILE_BYTES_MAX) throw damaged(path, 'is damaged: too large');
