@@ -51,8 +51,13 @@ function only<T>(items: readonly T[], what: string): T {
   return item;
 }
 
+/** The broker answered with an error. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+}
+
 function expectNone(errorCode: number, what: string): void {
-  if (errorCode !== ErrorCode.NONE) throw new Error(`${what} was answered with error ${errorCode}`);
+  if (errorCode !== ErrorCode.NONE) throw new RefusedError(`${what} was answered with error ${errorCode}`);
 }
 
 /** A batch of records with these values and no keys, stamped now. */

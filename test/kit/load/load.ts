@@ -4,6 +4,7 @@ import { unique } from '../names';
 import { GroupCommits } from './group-commits';
 import { LoadProducer, type LoadTarget } from './load-producer';
 import { Oracle, type Violation } from './oracle';
+import { TopicChurn } from './topic-churn';
 
 const PRODUCERS = 4;
 const PROGRESS_WITHIN_MS = 30_000;
@@ -23,12 +24,13 @@ function loadTopics(): LoadTopic[] {
   ];
 }
 
-/** Producers of both kinds over several topics, a group that commits, and an oracle that knows what has to be there. */
+/** Producers of both kinds over several topics, a group that commits, topics that come and go, and an oracle that knows what has to be there. */
 export class Load {
   readonly oracle = new Oracle();
   private readonly topics = loadTopics();
   private readonly producers: LoadProducer[];
   private readonly commits: GroupCommits;
+  private readonly churn: TopicChurn;
 
   private constructor(private readonly address: string) {
     const targets = this.targets();
@@ -37,6 +39,7 @@ export class Load {
       (_, index) => new LoadProducer(`producer-${index}`, address, targets, this.oracle, index % 2 === 0),
     );
     this.commits = new GroupCommits(unique('group'), address, this.topics[0]?.name ?? '');
+    this.churn = new TopicChurn(address);
   }
 
   static async create(address: string): Promise<Load> {
@@ -51,6 +54,7 @@ export class Load {
   begin(): void {
     for (const producer of this.producers) producer.begin();
     this.commits.begin();
+    this.churn.begin();
   }
 
   /** Resolves when so many more batches were acknowledged, at least. */
@@ -65,7 +69,8 @@ export class Load {
 
   /** Lets everything in flight come to its end. */
   async settle(): Promise<void> {
-    await Promise.all([...this.producers.map((producer) => producer.settle()), this.commits.settle()]);
+    const parts = [...this.producers, this.commits, this.churn];
+    await Promise.all(parts.map((part) => part.settle()));
   }
 
   /** Deletes the first half of the records of the first partition: acknowledged, this has to stay so. */
@@ -90,6 +95,7 @@ export class Load {
       if (start < allowed) found.push(`${topic}-${partition}: starts at ${start}, deleted up to ${allowed}`);
       found.push(...this.oracle.check(topic, partition, await broker.readBatches(topic, partition)));
     }
+    found.push(...(await this.churn.check(broker)));
     await broker.close();
     const commit = await this.commits.check();
     return commit === undefined ? found : [...found, commit];
