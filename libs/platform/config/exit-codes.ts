@@ -49,7 +49,8 @@ const DOCS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeDoc, 'code'>>> =
     remedy: 'Stop what uses it, or choose another address with that flag.',
   },
   LOG_DAMAGED: {
-    meaning: 'The journal or the metadata log is damaged before its end, or missing (journal_dir). Nothing was cut away or begun anew.',
+    meaning:
+      'The journal or the metadata log is damaged before its end, or missing (journal_dir). Nothing was cut away or begun anew.',
     remedy: 'Keep the directory as it is and follow the message; restore the disk or a copy of it.',
   },
   DISK_FAILED: {
