@@ -5,12 +5,16 @@ import type { Disk } from '../ports/disk';
 const FRESH_FOR_MS = 1000;
 
 /**
- * Answers whether appends have room (S-10) from a figure that is at most about a second old; asking never waits. Appends ask, so
- * writing resumes by itself once there is space again.
+ * Answers whether appends have room (S-10) from a figure that is at most about a second old, less what was written since; asking
+ * never waits. Appends ask, so writing resumes by itself once there is space again.
  */
 export class SpaceGuard {
-  unwrittenBytes = 0;
+  private unwritten = 0;
+  /** What has left `unwrittenBytes` so far: into segments, or (which errs on the safe side) away with its partition. */
+  private writtenBytes = 0;
   private freeBytes = Number.MAX_SAFE_INTEGER;
+  /** `writtenBytes` when the free bytes were asked for: a fast disk takes many times the margin within a second. */
+  private writtenWhenAsked = 0;
   private askedAtMs = Number.NEGATIVE_INFINITY;
   private asking = false;
 
@@ -21,9 +25,19 @@ export class SpaceGuard {
     private readonly marginBytes: number,
   ) {}
 
+  get unwrittenBytes(): number {
+    return this.unwritten;
+  }
+
+  set unwrittenBytes(bytes: number) {
+    this.writtenBytes += Math.max(0, this.unwritten - bytes);
+    this.unwritten = bytes;
+  }
+
   allows(internal: boolean): boolean {
     if (this.clock.monotonicMs() - this.askedAtMs >= FRESH_FOR_MS && !this.asking) void this.refresh();
-    return hasSpace({ freeBytes: this.freeBytes, unwrittenBytes: this.unwrittenBytes, marginBytes: this.marginBytes, internal });
+    const freeBytes = this.freeBytes - (this.writtenBytes - this.writtenWhenAsked);
+    return hasSpace({ freeBytes, unwrittenBytes: this.unwritten, marginBytes: this.marginBytes, internal });
   }
 
   /** The disk just said that it is full, whatever was measured. */
@@ -36,8 +50,10 @@ export class SpaceGuard {
   async refresh(): Promise<void> {
     this.asking = true;
     this.askedAtMs = this.clock.monotonicMs();
+    const { writtenBytes } = this;
     try {
       this.freeBytes = (await this.disk.space(this.path)).freeBytes;
+      this.writtenWhenAsked = writtenBytes;
     } catch {
       this.askedAtMs = this.clock.monotonicMs();
     } finally {
