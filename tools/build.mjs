@@ -92,7 +92,6 @@ async function bundle(name) {
     banner: { js: BANNER },
     external: [...EXTERNAL, ...OPTIONAL],
     minifySyntax: true,
-    keepNames: true,
     sourcemap: 'linked',
     sourcesContent: false,
     logLevel: 'warning',
