@@ -79,12 +79,13 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     await node.prints('is ready after');
     const broker = await Broker.connect(kafkaAddress());
     const topic = unique('in-flight');
-    await broker.createTopic(topic);
+    await broker.createTopic(topic, { partitions: 2 });
     const writer = await Broker.connect(kafkaAddress());
     const poll = broker.request(kafkaFetch, 12, {
       maxWaitMs: LONG_POLL_MS,
       minBytes: 1,
-      topics: [{ topic, partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 1_000 }] }],
+      // Of a partition that nobody writes to.
+      topics: [{ topic, partitions: [{ partition: 1, fetchOffset: 0n, partitionMaxBytes: 1_000 }] }],
       forgottenTopicsData: [],
     });
     // Handled at once, as the connection may end before it is waited for.
