@@ -17,8 +17,9 @@ describe('checkpointDue', () => {
     expect(checkpointDue(QUIET, SETTINGS)).toBe(false);
     expect(checkpointDue({ ...QUIET, journalBytesSinceRedo: 1000 }, SETTINGS)).toBe(true);
     expect(checkpointDue({ ...QUIET, sinceLastMs: 500 }, SETTINGS)).toBe(true);
-    expect(checkpointDue({ ...QUIET, pressed: true }, SETTINGS)).toBe(true);
-    expect(checkpointDue({ ...QUIET, pressed: true, dirty: false }, SETTINGS)).toBe(false);
+    expect(checkpointDue({ ...QUIET, pressed: true }, SETTINGS)).toBe(false);
+    expect(checkpointDue({ ...QUIET, pressed: true, sinceLastMs: 10 }, SETTINGS)).toBe(true);
+    expect(checkpointDue({ ...QUIET, pressed: true, sinceLastMs: 10, dirty: false }, SETTINGS)).toBe(false);
   });
 
   it('leaves the disk alone for four times as long as the last one took', () => {

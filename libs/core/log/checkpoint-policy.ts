@@ -21,6 +21,9 @@ export interface CheckpointFacts {
 /** A checkpoint by the clock takes at most this share of the time, so that many idle partitions do not keep the disk busy. */
 const DUTY_DIVISOR = 4;
 
+/** A checkpoint that could not give any room is not repeated at once. */
+export const PRESSED_GAP_MS = 10;
+
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5000;
 
@@ -28,7 +31,8 @@ const RETRY_MAX_MS = 5000;
 export function checkpointDue(facts: CheckpointFacts, settings: CheckpointSettings): boolean {
   if (!facts.dirty) return false;
   if (facts.sinceLastMs < retryDelayMs(facts.consecutiveFailures)) return false;
-  if (facts.pressed || facts.journalBytesSinceRedo >= settings.stepBytes) return true;
+  if (facts.journalBytesSinceRedo >= settings.stepBytes) return true;
+  if (facts.pressed && facts.sinceLastMs >= PRESSED_GAP_MS) return true;
   return facts.sinceLastMs >= Math.max(settings.intervalMs, facts.lastDurationMs * DUTY_DIVISOR);
 }
 

@@ -1,4 +1,4 @@
-import { checkpointDue, retryDelayMs } from '@streamline/core/log/checkpoint-policy';
+import { PRESSED_GAP_MS, checkpointDue, retryDelayMs } from '@streamline/core/log/checkpoint-policy';
 import type { PartitionRecord } from '@streamline/core/log/partition-record';
 import type { Cancel } from '../ports/clock';
 import type { JournalPosition } from '../ports/journal';
@@ -65,9 +65,19 @@ export class Checkpointer {
     this.arm();
   }
 
+  /**
+   * S-8: what a killed process left readable may not be on the disk. Page-cache partitions are synced and published before anyone relies
+   * on them; batches that came out of the journal are durable there, and follow with the next checkpoint.
+   */
   async afterRecovery(deletedSlots: readonly number[]): Promise<void> {
-    for (const slot of deletedSlots) this.removedSlots.add(slot);
-    if (this.dirty.size > 0 || this.removedSlots.size > 0) await this.run({ pageCacheToo: true });
+    const logs = [...this.dirty].filter((log) => log.state.durability === 'page-cache');
+    if (logs.length > 0 || deletedSlots.length > 0) {
+      const failures = await this.syncAll(logs, { pageCacheToo: true });
+      await this.publish(logs, deletedSlots, undefined);
+      if (failures.length > 0) throw failures[0];
+      for (const log of logs) this.dirty.delete(log);
+    }
+    if (this.dirty.size > 0) this.arm();
   }
 
   journaled(bytes: number): void {
@@ -78,6 +88,7 @@ export class Checkpointer {
   /** The journal or the tail cache wants room. */
   press(): void {
     this.pressed = true;
+    this.stop();
     this.consider();
   }
 
@@ -121,7 +132,8 @@ export class Checkpointer {
 
   private arm(): void {
     if (this.cancelTimer !== undefined || this.context.stopped !== undefined) return;
-    const delayMs = Math.max(LOOK_AGAIN_MS, retryDelayMs(this.consecutiveFailures));
+    const lookAgainMs = this.pressed || this.context.cache.pressed ? PRESSED_GAP_MS : LOOK_AGAIN_MS;
+    const delayMs = Math.max(lookAgainMs, retryDelayMs(this.consecutiveFailures));
     this.cancelTimer = this.context.clock.schedule(delayMs, () => {
       this.cancelTimer = undefined;
       this.consider();
@@ -179,7 +191,8 @@ export class Checkpointer {
     redo: JournalPosition | undefined,
   ): Promise<void> {
     await this.catalogueLock.run(async () => {
-      const { journal } = this.context;
+      const { journal, partitionsDirectory } = this.context;
+      if (removedSlots.length > 0) await partitionsDirectory.sync();
       const ready = logs.filter((log) => log.cutting === undefined || log.gone);
       const captured = ready.map((log): [DiskPartitionLog, PartitionRecord] => [
         log,

@@ -112,7 +112,7 @@ export class Engine implements LogEngine, EngineContext {
     journal.onPressure(() => this.checkpointer.press());
   }
 
-  /** S-8: recovery ends with a full checkpoint, where anything differs from what the catalogue says. */
+  /** S-8: recovery ends with a checkpoint of all that is not in the journal. */
   async recovered(deletedSlots: readonly number[]): Promise<void> {
     await this.checkpointer.afterRecovery(deletedSlots);
   }
@@ -165,6 +165,7 @@ export class Engine implements LogEngine, EngineContext {
     };
     leaving.then(forget, () => undefined);
     await removed;
+    this.partitionsDirectory.changed();
     this.checkpointer.removed(log);
   }
 

@@ -23,10 +23,10 @@ export type LogJournalOptions = Pick<
   'fileBytes' | 'fileCount' | 'groupBytesMax' | 'pendingBytesMax' | 'reserveBytes' | 'sealDelayMs' | 'onGroup'
 >;
 
-/** A ring of 1 GiB; batches of up to 8 MiB. */
+/** A ring of 512 MiB; batches of up to 8 MiB. Small files, since a start reads the newest one. */
 export const DEFAULT_LOG_JOURNAL: LogJournalOptions = {
-  fileBytes: 128 << 20,
-  fileCount: 8,
+  fileBytes: 32 << 20,
+  fileCount: 16,
   groupBytesMax: (8 << 20) + 4096,
   pendingBytesMax: 32 << 20,
 };

@@ -91,7 +91,7 @@ export class Recovery {
     this.counts.bytesApplied += head.sizeBytes;
     this.appliedEnds.set(log, head.lastOffset + 1);
     log.take(head, Buffer.from(entry.batch.bytes), this.engine.clock.wallMs(), record.position);
-    if (this.engine.space.unwrittenBytes > this.engine.limits.unwrittenBytes) await this.writeAll();
+    if (this.engine.cache.pressed) await this.syncAll();
   }
 
   /** Between the passes, or after them where the journal holds nothing: partitions are cut to what is known to be on the disk. */
@@ -108,6 +108,7 @@ export class Recovery {
       const { disk, root } = this.engine;
       await disk.removeTree(deletedPath(root, replay.record));
       if (!this.isAlive(replay)) await disk.removeTree(partitionPath(root, replay.record));
+      this.engine.partitionsDirectory.changed();
     }
     for (const log of this.logs.values()) {
       log.stableEndOffset = log.logEndOffset;
@@ -126,9 +127,10 @@ export class Recovery {
     return this.engine.get({ topicId, partition }) !== undefined;
   }
 
-  private async writeAll(): Promise<void> {
+  /** Journaled batches leave memory once they are synced. */
+  private async syncAll(): Promise<void> {
     await forEachParallel([...this.appliedEnds.keys()], PARALLEL, async (log) => {
-      if (log.offlineReason === undefined) await log.writer.writeAll();
+      if (log.offlineReason === undefined && log.hasUnwritten) await log.writer.syncAll();
     });
   }
 
