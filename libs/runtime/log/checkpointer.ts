@@ -41,6 +41,7 @@ export class Checkpointer {
   private consecutiveFailures = 0;
   private lastEndMs: number;
   private pressed = false;
+  private started = false;
 
   constructor(
     private readonly context: EngineContext,
@@ -77,7 +78,6 @@ export class Checkpointer {
       if (failures.length > 0) throw failures[0];
       for (const log of logs) this.dirty.delete(log);
     }
-    if (this.dirty.size > 0) this.arm();
   }
 
   journaled(bytes: number): void {
@@ -88,13 +88,13 @@ export class Checkpointer {
   /** The journal or the tail cache wants room. */
   press(): void {
     this.pressed = true;
-    this.stop();
+    this.disarm();
     this.consider();
   }
 
   /** Starts a checkpoint where one is due. */
   consider(): void {
-    if (this.running !== undefined || this.context.stopped !== undefined) return;
+    if (this.running !== undefined || !this.started) return;
     const due = checkpointDue(
       {
         journalBytesSinceRedo: this.journaledBytes,
@@ -125,13 +125,25 @@ export class Checkpointer {
     await this.publish([log], [], undefined);
   }
 
+  /** From here on checkpoints run by themselves; the first one at once, since after a crash the journal may be full. */
+  start(): void {
+    this.started = true;
+    if (this.dirty.size > 0) this.run({ pageCacheToo: false }).catch(() => undefined);
+  }
+
+  /** Checkpoints run only when asked for. */
   stop(): void {
+    this.started = false;
+    this.disarm();
+  }
+
+  private disarm(): void {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
   }
 
   private arm(): void {
-    if (this.cancelTimer !== undefined || this.context.stopped !== undefined) return;
+    if (this.cancelTimer !== undefined || !this.started) return;
     const lookAgainMs = this.pressed || this.context.cache.pressed ? PRESSED_GAP_MS : LOOK_AGAIN_MS;
     const delayMs = Math.max(lookAgainMs, retryDelayMs(this.consecutiveFailures));
     this.cancelTimer = this.context.clock.schedule(delayMs, () => {

@@ -106,7 +106,10 @@ describe('the log engine', () => {
       const value = `${at}-${'x'.repeat(3000)}`;
       log.append(batchOf([value]));
       expected.push(`${at}:${value}`);
-      if (engine.headroomBytes <= 0) await new Promise<void>((resolve) => engine.onHeadroom(resolve));
+      while (engine.headroomBytes <= 0) {
+        clock.advance(10);
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
     }
     await stable(log);
     expect(await contents(log)).toEqual(expected);

@@ -115,6 +115,7 @@ export class Engine implements LogEngine, EngineContext {
   /** S-8: recovery ends with a checkpoint of all that is not in the journal. */
   async recovered(deletedSlots: readonly number[]): Promise<void> {
     await this.checkpointer.afterRecovery(deletedSlots);
+    this.checkpointer.start();
   }
 
   /** A log that recovery found. */
@@ -216,12 +217,13 @@ export class Engine implements LogEngine, EngineContext {
 
   private async closeNow(): Promise<void> {
     if (this.fatal === undefined) this.stopped = 'the log engine is closed';
-    this.checkpointer.stop();
     if (this.fatal === undefined) {
       for (const leaving of this.leaving.values()) await leaving.catch(() => undefined);
       const logs = [...this.logs.values()];
       for (const log of logs) await log.maintenance.settled();
       await this.journal.flush();
+      // Until here checkpoints went on by themselves: a full journal waits for them.
+      this.checkpointer.stop();
       await this.checkpointer.run({ pageCacheToo: true });
       for (const log of logs) await log.maintenance.finishRemovals();
       await this.checkpointer.persistActiveIndexes(logs);

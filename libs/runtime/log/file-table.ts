@@ -10,6 +10,8 @@ export class TableFile {
   unsynced = false;
   /** A sync that failed: nothing is known of what was not synced before, and trying again would tell nothing (S-9). */
   failure: Error | undefined;
+  /** The sync that is under way. */
+  syncing: Promise<void> | undefined;
   gone = false;
   /** False until the file was made. */
   exists = false;

@@ -92,7 +92,19 @@ export class LogStory {
     const lives = this.random.integer(2, 5);
     for (let at = 0; at < lives; at += 1) await this.live();
     const { engine } = await this.openVerified();
-    await engine.close();
+    await this.close(engine);
+  }
+
+  /** Time goes on while an engine closes. */
+  private async close(engine: LogEngine): Promise<void> {
+    const { life } = this;
+    let closed = false;
+    const closing = engine.close().finally(() => (closed = true));
+    while (!closed && life === this.life) {
+      this.clock.advance(20);
+      await turns(3);
+    }
+    await closing;
   }
 
   private async openVerified(): Promise<OpenedLogEngine> {
@@ -195,7 +207,7 @@ export class LogStory {
     );
     const closed = this.steps(engine, life).then(async (): Promise<'clean' | undefined> => {
       if (life !== this.life || !this.random.chance(0.3)) return undefined;
-      await engine.close();
+      await this.close(engine);
       return 'clean';
     });
     const failed = closed.catch((error: unknown) => {
