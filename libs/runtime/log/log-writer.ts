@@ -9,6 +9,8 @@ import type { TailEntry, TailQueue } from './tail-queue';
 const MAX_RUN_BYTES = 4 << 20;
 const MAX_RUN_CHUNKS = 1000;
 const MAX_REBUILDS = 3;
+/** Times that a sync begins anew because a file was given up meanwhile. */
+const MAX_ROUNDS = 5;
 
 interface Run {
   readonly segment: Segment;
@@ -76,12 +78,35 @@ export class LogWriter {
     }
   }
 
-  /** Writes and then syncs everything that is durable in the journal now; for page-cache partitions, everything appended. */
+  /**
+   * Writes and then syncs everything that is durable in the journal now; for page-cache partitions, everything appended.
+   * @throws where that could not be done: then nothing is known of how far it got
+   */
   async syncAll(): Promise<void> {
-    await this.writeAll();
-    while (this.syncing !== undefined) await this.syncing;
-    this.syncing = this.syncSegments().finally(() => (this.syncing = undefined));
-    await this.syncing;
+    const goal = this.writableEnd();
+    for (let round = 1; ; round += 1) {
+      await this.writeAll();
+      while (this.syncing !== undefined) await this.syncing;
+      this.syncing = this.syncSegments().finally(() => (this.syncing = undefined));
+      await this.syncing;
+      const { state } = this.host;
+      // Another sync may have failed meanwhile and put batches into a new file, which is not written yet (S-9).
+      if (state.syncedEndOffset >= Math.min(goal, state.endOffset) || state.offlineReason !== undefined) return;
+      if (round === MAX_ROUNDS)
+        throw new Error(`${this.host.files.directory}: synced to ${state.syncedEndOffset}, not to ${goal}`);
+    }
+  }
+
+  /** The end of what may be written now. */
+  private writableEnd(): number {
+    const { tail } = this.host;
+    const durable = this.context.durablePosition;
+    let end = this.writtenEnd;
+    for (let at = tail.indexOf(end); ; at += 1) {
+      const entry = tail.at(at);
+      if (entry === undefined || !this.mayWrite(entry, durable)) return end;
+      end = entry.endOffset;
+    }
   }
 
   /** Truncation: nothing from `offset` on is written any more. */
