@@ -15,6 +15,8 @@ export class TableFile {
   gone = false;
   /** False until the file was made. */
   exists = false;
+  /** Its writer makes the file where it does not exist yet; nobody else does. */
+  mayCreate = false;
 
   constructor(
     readonly path: string,
@@ -47,7 +49,7 @@ export class FileTable {
     return handle;
   }
 
-  /** Runs `use` with the open file, made where it does not exist yet; it is not closed meanwhile. */
+  /** Runs `use` with the open file, made where it does not exist yet and may be; it is not closed meanwhile. */
   async use<T>(file: TableFile, use: (handle: DiskFile) => Promise<T>): Promise<T> {
     file.pins += 1;
     try {
@@ -82,6 +84,7 @@ export class FileTable {
     this.openingCount += 1;
     try {
       await this.makeRoom();
+      if (!file.exists && !file.mayCreate) throw new LogError('gone', `${file.path} does not exist`);
       const handle = file.exists ? await this.disk.open(file.path, 'write') : await this.create(file.path);
       file.handle = handle;
       this.open.set(file, handle);

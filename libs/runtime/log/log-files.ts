@@ -12,6 +12,8 @@ export class LogFiles {
   readonly directory: string;
   private readonly names: DirectorySync;
   private readonly files = new Map<Segment, TableFile>();
+  /** A segment of the same name may come after it: what still asks for a removed one gets nothing. */
+  private readonly removed = new WeakSet<Segment>();
   private directoryMade = false;
   /** Writes wait for it: the directory of an earlier life is being moved away. */
   private ready: Promise<void> = Promise.resolve();
@@ -52,6 +54,7 @@ export class LogFiles {
     let file = this.files.get(segment);
     if (file === undefined) {
       file = new TableFile(this.pathOf(segment, 'log'), () => this.sync(segment));
+      file.gone = this.removed.has(segment);
       this.files.set(segment, file);
     }
     return file;
@@ -65,7 +68,10 @@ export class LogFiles {
   async write(segment: Segment, positionBytes: number, chunks: readonly Uint8Array[]): Promise<void> {
     await this.ready;
     const file = this.fileOf(segment);
-    if (!file.exists) await this.makeDirectory();
+    if (!file.exists) {
+      file.mayCreate = true;
+      await this.makeDirectory();
+    }
     await this.context.files.use(file, async (handle) => {
       if (!file.exists) {
         file.exists = true;
@@ -140,9 +146,10 @@ export class LogFiles {
 
   /** Unlinks a segment's files; no error where they are not there. */
   async remove(segment: Segment): Promise<void> {
-    const file = this.files.get(segment);
+    const file = this.fileOf(segment);
+    this.removed.add(segment);
     this.files.delete(segment);
-    if (file !== undefined) await this.context.files.forget(file);
+    await this.context.files.forget(file);
     if (!this.directoryMade) return;
     await this.unlinkIfThere(this.pathOf(segment, 'log'));
     await this.removeIndexFiles(segment);

@@ -167,7 +167,7 @@ export class LogWriter {
   private async syncSegments(): Promise<void> {
     for (const segment of [...this.host.state.segments]) {
       if (segment.written.bytes === segment.synced.bytes && !this.host.files.fileOf(segment).unsynced) continue;
-      if (segment.written.bytes === 0) continue;
+      if (segment.written.bytes === 0 || !this.host.state.segments.includes(segment)) continue;
       try {
         await this.host.files.sync(segment);
       } catch (error) {
