@@ -166,8 +166,10 @@ export class LogWriter {
 
   private async syncSegments(): Promise<void> {
     for (const segment of [...this.host.state.segments]) {
-      if (segment.written.bytes === segment.synced.bytes && !this.host.files.fileOf(segment).unsynced) continue;
-      if (segment.written.bytes === 0 || !this.host.state.segments.includes(segment)) continue;
+      const file = this.host.files.fileOf(segment);
+      // A file that was cut has to be synced too: a scan would take what comes back after a power loss for batches of the log (P-1).
+      if (!file.exists || (segment.written.bytes === segment.synced.bytes && !file.unsynced)) continue;
+      if (!this.host.state.segments.includes(segment)) continue;
       try {
         await this.host.files.sync(segment);
       } catch (error) {

@@ -12,7 +12,7 @@ const CRC_AT = 60;
 export const SegmentFlag = { compacted: 1 } as const;
 
 /**
- * What every segment file begins with (LOG-4): `magic[8] | version u16 | flags u16 | slot u32 | topic id[16] | partition i32 |
+ * What every segment file begins with (docs/spec/log.md, "Segment"): `magic[8] | version u16 | flags u16 | slot u32 | topic id[16] | partition i32 |
  * base offset i64 | zero[16] | crc u32`. Slot and id tell whose bytes these are, whatever the directory is called (S-2).
  */
 export function encodeSegmentHeader(identity: PartitionIdentity, baseOffset: number): Buffer {
