@@ -147,8 +147,9 @@ describe('the log engine, when segments are damaged', () => {
     await stable(log);
     await engine.checkpoint();
     await engine.close();
-    for (const path of disk.filePaths())
-      if (path.endsWith('index') && disk.contentOf(path).length > 40) disk.flipBit(path, 40, 3);
+    const indexes = disk.filePaths().filter((path) => path.endsWith('index'));
+    expect(indexes.length).toBeGreaterThan(4);
+    for (const path of indexes) await (await disk.open(path, 'write')).write(36, [Buffer.from([99, 99, 99, 99])]);
     await start({ tailCacheBytes: 0 });
     const again = engine.open(testKey(1), config);
     for (const at of [0, 3, 17, 39]) {

@@ -140,6 +140,8 @@ export class LogFiles {
     await this.context.files.use(file, async (handle) => {
       file.unsynced = true;
       await handle.truncate(SEGMENT_HEADER_BYTES + segment.appended.bytes);
+      // As in `write`: a sync that was submitted meanwhile did not cover it.
+      file.unsynced = true;
     });
     await this.removeIndexFiles(segment);
   }
