@@ -37,6 +37,8 @@ export async function readAll(log: PartitionLog, maxBytes: number): Promise<Buff
 /** Compares what came back after a restart with what the clients know, and brings the model up to what was found. */
 export class LogVerifier {
   offline = 0;
+  /** Batches that were found as they had been acknowledged. */
+  batches = 0;
 
   constructor(
     private readonly engine: LogEngine,
@@ -63,6 +65,7 @@ export class LogVerifier {
     }
     this.verifyStart(life, log, name);
     const kept = this.verifyBatches(life, log, found, name);
+    this.batches += kept.filter((batch) => this.mustSurvive(batch)).length;
     this.verifyEpochs(log, kept, name);
     this.verifyProducers(
       log,
