@@ -39,6 +39,8 @@ export class LogState {
   controlPosition: number;
   offlineReason: string | undefined;
   sizeBytes = 0;
+  /** Truncations so far. */
+  cuts = 0;
   /** Segments below the log's start of which the files are still there. */
   doomed: Segment[] = [];
   /** The producers at `syncedEndOffset`: a checkpoint never says more than the disk holds. */
@@ -66,7 +68,7 @@ export class LogState {
     this.controlPosition = record.controlPosition;
     this.offlineReason = record.offlineReason;
     for (const segment of this.segments) this.sizeBytes += segment.sizeBytes;
-    this.noteCatalogued(record);
+    this.noteCatalogued(record, this.cuts);
   }
 
   get active(): Segment | undefined {
@@ -136,6 +138,7 @@ export class LogState {
     const kept = cut.segment === undefined ? 0 : this.segments.indexOf(cut.segment) + 1;
     const removed = this.segments.splice(kept);
     for (const segment of removed) segment.generation += 1;
+    this.cuts += 1;
     cut.segment?.truncateTo({ bytes: cut.positionBytes, endOffset: cut.offset });
     this.endOffset = cut.offset;
     this.logStartOffset = Math.min(this.logStartOffset, cut.offset);
@@ -188,8 +191,12 @@ export class LogState {
     this.doomed = this.doomed.filter((doomed) => doomed !== segment);
   }
 
-  /** The catalogue holds this record now. */
-  noteCatalogued(record: PartitionRecord): void {
+  /**
+   * The catalogue holds this record now.
+   * @param cuts the truncations that the log had seen when the record was captured; a later one makes it say nothing of what may go
+   */
+  noteCatalogued(record: PartitionRecord, cuts: number): void {
+    if (cuts !== this.cuts) return;
     for (const segment of record.segments) if (segment.closed) this.cataloguedClosedEnd = segment.syncedEndOffset;
   }
 

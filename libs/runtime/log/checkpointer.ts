@@ -206,6 +206,7 @@ export class Checkpointer {
       const { journal, partitionsDirectory } = this.context;
       if (removedSlots.length > 0) await partitionsDirectory.sync();
       const ready = logs.filter((log) => log.cutting === undefined || log.gone);
+      const cuts = new Map(ready.map((log) => [log, log.state.cuts]));
       const captured = ready.map((log): [DiskPartitionLog, PartitionRecord] => [
         log,
         durableOnly(log.capture(), journal.durablePosition),
@@ -214,7 +215,7 @@ export class Checkpointer {
       const newRedo = redo === undefined ? this.redo : this.furthest(redo, logs, captured);
       await this.catalogue.commit({ redo: newRedo, nextSlot: this.nextSlot(), records, removedSlots });
       for (const [log, record] of captured) {
-        log.state.noteCatalogued(record);
+        log.state.noteCatalogued(record, cuts.get(log) ?? -1);
         this.noteLeft(log, record.syncedEndOffset);
       }
       for (const log of logs) if (!ready.includes(log)) this.mark(log);
