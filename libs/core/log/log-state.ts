@@ -178,9 +178,12 @@ export class LogState {
     return doomed;
   }
 
-  /** Recovery: takes out what an earlier process was about to remove, as far as its files are gone. */
-  dropRemoved(isThere: (segment: Segment) => boolean): void {
-    const removable = removableSegments(this.segments, this.logStartOffset);
+  /**
+   * Recovery: takes out what an earlier process was about to remove, as far as its files are gone.
+   * @param cutOffset segments from it on are no concern: a truncation removed them
+   */
+  dropRemoved(isThere: (segment: Segment) => boolean, cutOffset: number): void {
+    const removable = removableSegments(this.segments, Math.min(this.logStartOffset, cutOffset));
     const gone = removable.slice(0, removable.findLastIndex((segment) => !isThere(segment)) + 1);
     this.segments = this.segments.slice(gone.length);
     for (const segment of gone) this.sizeBytes -= segment.sizeBytes;

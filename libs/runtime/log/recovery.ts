@@ -166,7 +166,7 @@ export class Recovery {
     const names = await this.namesIn(log);
     if (names.length > 0) log.files.adoptDirectory();
     const found = new Set(names.map((name) => `${log.files.directory}/${name}`));
-    log.state.dropRemoved((segment) => found.has(log.files.pathOf(segment, 'log')));
+    log.state.dropRemoved((segment) => found.has(log.files.pathOf(segment, 'log')), replay.cutOffset());
     await this.cut(log, replay);
     if (log.offlineReason !== undefined) return;
     const strangers = this.strangers(log, names);
