@@ -19,7 +19,8 @@ const WINDOW_BYTES = 1 << 20;
  */
 export async function adoptScanned(log: DiskPartitionLog, names: readonly string[], limitOffset: number): Promise<number> {
   const { active } = log.state;
-  let kept = active === undefined ? 0 : await scanFile(log, active, limitOffset);
+  // A closed segment is complete; after a failed sync its file may hold what the log does not (S-9).
+  let kept = active === undefined || active.closed ? 0 : await scanFile(log, active, limitOffset);
   const files = names
     .map((name) => parseSegmentFileName(name))
     .filter((file) => file !== undefined)
