@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { GroupStory } from '@streamline/testing/groups/group-story';
 
 const FOLDER = path.join(path.dirname(fileURLToPath(import.meta.url)), 'transcripts');
-/** `REWRITE_TRANSCRIPTS=1 npx vitest run libs/core/groups` writes what happened into the files; read the diff. */
+/** `REWRITE_TRANSCRIPTS=1 npm run unit -- libs/core/groups` writes what happened into the files; read the diff. */
 const REWRITES = process.env['REWRITE_TRANSCRIPTS'] === '1';
 
 /** Runs a transcript: blocks of comment and command lines, `----`, output lines, an empty line. Returns it with the real output. */

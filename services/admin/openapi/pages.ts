@@ -119,7 +119,7 @@ export function docsMarkdown(document: OpenApiDocument): string {
   const schemas = Object.entries(document.components.schemas).map(([name, schema]) => schemaMarkdown(name, schema));
   return `# HTTP API
 
-<!-- Generated from services/admin/openapi/document.ts: edit that, then run npx vitest run services/admin -u -->
+<!-- Generated from services/admin/openapi/document.ts: edit that, then run npm run unit -- services/admin -u -->
 
 ${document.info.description} A running node shows this at \`/docs\`, and as OpenAPI 3.1 at \`/docs/openapi.json\`.
 The gRPC service \`streamline.admin.v1.AdminService\` on the inter-broker port gives the same answers.
