@@ -13,6 +13,8 @@ const MAX_REBUILDS = 3;
 const MAX_ROUNDS = 5;
 
 interface Run {
+  /** `writtenEnd` when the run was chosen. */
+  readonly from: number;
   readonly segment: Segment;
   readonly generation: number;
   readonly positionBytes: number;
@@ -130,7 +132,8 @@ export class LogWriter {
       else if (run.segment.generation === run.generation) await this.rebuild(run.segment, error);
       throw error;
     }
-    if (run.segment.generation !== run.generation) return;
+    // A truncation took the batches away, or a failed sync asks for earlier ones again (S-9).
+    if (run.segment.generation !== run.generation || this.writtenEnd !== run.from) return;
     run.segment.written = { bytes: run.positionBytes + run.bytes, endOffset: run.endOffset };
     this.writtenEnd = run.endOffset;
     this.context.addUnwritten(-run.bytes);
@@ -156,7 +159,15 @@ export class LogWriter {
       last = entry;
     }
     const { segment, positionBytes } = first;
-    return { segment, generation: segment.generation, positionBytes, endOffset: last.endOffset, bytes, chunks };
+    return {
+      from: this.writtenEnd,
+      segment,
+      generation: segment.generation,
+      positionBytes,
+      endOffset: last.endOffset,
+      bytes,
+      chunks,
+    };
   }
 
   /** S-1: a batch goes to its segment only once its group is durable. */
