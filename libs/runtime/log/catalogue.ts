@@ -87,6 +87,15 @@ export class Catalogue {
     await this.append(this.frame(writer.finish()));
   }
 
+  /**
+   * Makes what was read durable: a killed process may have left a last frame that is readable and not on the disk (S-8). The journal must
+   * not hear of its redo position before.
+   */
+  async secure(state: CatalogueState): Promise<void> {
+    if (this.file !== undefined)
+      await this.rewrite({ redo: state.redo, nextSlot: state.nextSlot, records: [], removedSlots: [] });
+  }
+
   async close(): Promise<void> {
     await this.file?.close();
     this.file = undefined;

@@ -92,6 +92,7 @@ export async function openLogEngine(options: LogEngineOptions): Promise<OpenedLo
   const clean = before?.clean ?? state.records.size === 0;
   const recovery = new Recovery(engine, state.records.values(), state.nextSlot, state.redo, clean);
   const journalDirectory = options.journalDirectory ?? `${directory}/journal`;
+  if (!clean) await catalogue.secure(state);
   await refuseLostJournal(disk, journalDirectory, state.redo);
   const opened = await openJournal(
     {
