@@ -16,8 +16,8 @@ function project(name: string, include: string[], topology?: 'combined' | 'split
       environment: 'node',
       pool: 'forks' as const,
       fileParallelism: false,
-      testTimeout: 60_000,
-      hookTimeout: 60_000,
+      testTimeout: 300_000,
+      hookTimeout: 300_000,
       ...(topology && { env: { TEST_TOPOLOGY: topology }, globalSetup: [path.join(root, 'test/kit/shared-node.ts')] }),
     },
   };
@@ -29,7 +29,9 @@ export default defineConfig({
     projects: [
       project('combined', ['test/integration/**/*.spec.ts', 'test/compat/**/*.spec.ts'], 'combined'),
       project('split', ['test/integration/**/*.spec.ts', 'test/compat/**/*.spec.ts'], 'split'),
-      project('process', ['test/process/**/*.spec.ts', 'test/crash/**/*.spec.ts']),
+      project('process', ['test/process/**/*.spec.ts', 'test/crash/**/*.spec.ts', 'test/nemesis/**/*.spec.ts']),
+      project('kit', ['test/kit/**/*.spec.ts']),
+      project('guide', ['test/guide/**/*.spec.ts']),
     ],
   },
 });

@@ -1,6 +1,7 @@
 import type { NodeId } from '@streamline/core/types/ids';
 import { type RoleName, ROLES } from '@streamline/platform/config/roles';
-import { mergeExpositions } from '@streamline/platform/observability/exposition';
+import { formatFamilies, mergeExpositions } from '@streamline/platform/observability/exposition';
+import { gauge } from '@streamline/platform/observability/metric-family';
 import type { MetadataReplica } from '@streamline/runtime/metadata/metadata-replica';
 import type { Clock } from '@streamline/runtime/ports/clock';
 import type { GetQuorumStatusResponse } from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
@@ -8,7 +9,9 @@ import type { RoleStatus } from '@streamline/wire/contracts/generated/streamline
 import type { AdminPort, ControllerPort, RolePort } from '@streamline/wire/contracts/ports';
 import type { Logger } from 'pino';
 import type { ClusterStatusBody, HealthBody, HealthCheckBody, InfoBody, MembersBody } from './bodies';
-import { membersBody, statusBody, unknownStatusBody } from './cluster-view';
+import { isMember, membersBody, statusBody, unknownStatusBody } from './cluster-view';
+import { type ConnectMembership, MembershipCommands, type MembershipCommander } from './membership-commands';
+import { withinDeadline } from './within-deadline';
 
 /** A process of this node: with all roles in one there is one, this one. */
 export interface NodeProcess {
@@ -26,6 +29,10 @@ export interface AdminServiceOptions {
   readonly roles: readonly RoleName[];
   readonly clock: Pick<Clock, 'wallMs'>;
   readonly controller: Pick<ControllerPort, 'getQuorumStatus'>;
+  /** Changes of the membership, at this node's controller. */
+  readonly membership: MembershipCommander;
+  /** The same at another node's, for what this one forwards to the leader. */
+  readonly connectMembership: ConnectMembership;
   readonly replica: Pick<MetadataReplica, 'image'>;
   readonly logger: Pick<Logger, 'warn'>;
   /** The processes of this node as far as they are known now; asked each time, since they come and go. */
@@ -34,6 +41,7 @@ export interface AdminServiceOptions {
 
 /** Well below a probe's usual timeout of a few seconds, so that a role that hangs is told rather than hung on. */
 const ASK_DEADLINE_MS = 1_000;
+const WITHIN = { deadlineMs: ASK_DEADLINE_MS };
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -41,7 +49,12 @@ function messageOf(error: unknown): string {
 
 /** What operators ask of a node. The one implementation behind the HTTP API and the gRPC service. */
 export class AdminService {
-  constructor(private readonly options: AdminServiceOptions) {}
+  readonly membership: MembershipCommands;
+
+  constructor(private readonly options: AdminServiceOptions) {
+    const { membership, connectMembership: connect, replica } = options;
+    this.membership = new MembershipCommands({ membership, connect, replica, quorum: () => this.quorum() });
+  }
 
   /** Never fails: where the controller does not answer, the status says so. */
   async clusterStatus(): Promise<ClusterStatusBody> {
@@ -81,12 +94,27 @@ export class AdminService {
     };
   }
 
-  /** Metrics of all processes of the node in Prometheus' text format; `streamline_process_up` tells which answered. */
+  /** Metrics of all processes of the node in Prometheus' text format, and what only all of them together tell. */
   async metrics(): Promise<string> {
-    const answers = await Promise.all(this.options.processes().map((one) => this.metricsOf(one)));
-    const up = answers.map(({ process, text }) => `streamline_process_up{process="${process}"} ${text === undefined ? 0 : 1}`);
-    const head = '# HELP streamline_process_up 1 where a process of this node answered\n# TYPE streamline_process_up gauge';
-    return mergeExpositions([[head, ...up, ''].join('\n'), ...answers.flatMap(({ text }) => text ?? [])]);
+    const [status, answers] = await Promise.all([
+      this.clusterStatus(),
+      Promise.all(this.options.processes().map((one) => this.metricsOf(one))),
+    ]);
+    const up = answers.map(({ process, text }) => ({ labels: { process }, value: text === undefined ? 0 : 1 }));
+    const own = formatFamilies([
+      gauge('streamline_process_up', '1 where a process of this node answered', up),
+      gauge(
+        'streamline_node_healthy',
+        '1 where GET /api/v1/cluster/status says that this node is healthy',
+        Number(status.healthy),
+      ),
+      gauge(
+        'streamline_node_member',
+        '1 where this node is a voter or learner of a cluster',
+        Number(isMember(this.options.nodeId, status)),
+      ),
+    ]);
+    return mergeExpositions([own, ...answers.flatMap(({ text }) => text ?? [])]);
   }
 
   private async metricsOf({
@@ -95,7 +123,7 @@ export class AdminService {
   }: NodeProcess): Promise<{ readonly process: string; readonly text: string | undefined }> {
     const process = roles.join('+');
     try {
-      return { process, text: (await port.getMetrics({}, { deadlineMs: ASK_DEADLINE_MS })).text };
+      return { process, text: (await withinDeadline(port.getMetrics({}, WITHIN), ASK_DEADLINE_MS)).text };
     } catch (error) {
       this.options.logger.warn({ process, reason: messageOf(error) }, 'a process of this node does not tell its metrics');
       return { process, text: undefined };
@@ -103,29 +131,16 @@ export class AdminService {
   }
 
   private quorum(): Promise<GetQuorumStatusResponse> {
-    return withinDeadline(this.options.controller.getQuorumStatus({}, { deadlineMs: ASK_DEADLINE_MS }));
+    return withinDeadline(this.options.controller.getQuorumStatus({ ofLeader: false }, WITHIN), ASK_DEADLINE_MS);
   }
 
   private async ask({ roles, port }: NodeProcess): Promise<readonly RoleStatus[]> {
     try {
-      return (await withinDeadline(port.getStatus({}, { deadlineMs: ASK_DEADLINE_MS }))).roles;
+      return (await withinDeadline(port.getStatus({}, WITHIN), ASK_DEADLINE_MS)).roles;
     } catch (error) {
       const checks = [{ name: 'process', ok: false, reason: `does not answer: ${messageOf(error)}` }];
       return roles.map((role) => ({ role, ready: false, checks }));
     }
-  }
-}
-
-/** A call within the process knows no deadline of its own. */
-async function withinDeadline<T>(answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const overdue = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ASK_DEADLINE_MS} ms`)), ASK_DEADLINE_MS);
-  });
-  try {
-    return await Promise.race([answer, overdue]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -183,5 +198,8 @@ export function adminPort(service: AdminService): AdminPort {
         uptimeMs: body.uptime_ms,
       };
     },
+    addMember: (request, context) => service.membership.addMember(request, context),
+    removeMember: (request, context) => service.membership.removeMember(request, context),
+    transferLeadership: (request, context) => service.membership.transferLeadership(request, context),
   };
 }

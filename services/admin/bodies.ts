@@ -5,11 +5,14 @@ import * as z from 'zod/mini';
 const NODE_STATES = ['Leader', 'Follower', 'Candidate', 'Learner', 'Shutdown'] as const;
 const BROKER_STATES = ['Starting', 'Running', 'ShuttingDown', 'Dead', 'Unknown'] as const;
 
-const nodeId = z.int().check(z.minimum(1));
+export const nodeId = z.int().check(z.minimum(1));
 const logIndex = z.int().check(z.minimum(0));
 const text = z.string();
 
-export const errorBody = z.strictObject({ error: text.check(z.describe('What is wrong, in a sentence.')) });
+export const errorBody = z.strictObject({
+  error: text.check(z.describe('What is wrong, in a sentence.')),
+  field: z.optional(text).check(z.describe('What of the request is at fault.')),
+});
 
 export const clusterStatusBody = z.strictObject({
   node_state: z
@@ -30,7 +33,7 @@ export const clusterStatusBody = z.strictObject({
 
 export const memberBody = z.strictObject({
   node_id: nodeId,
-  raft_addr: z.nullable(text).check(z.describe('Inter-broker address; null where the node never registered.')),
+  raft_addr: z.nullable(text).check(z.describe('Inter-broker address; null where it is not known.')),
   role: z.enum(['voter', 'learner']),
   is_leader: z.boolean(),
   broker_state: z.enum(BROKER_STATES),
@@ -69,6 +72,7 @@ export const infoBody = z.strictObject({
   uptime_ms: z.int(),
 });
 
+export type ErrorBody = z.infer<typeof errorBody>;
 export type ClusterStatusBody = z.infer<typeof clusterStatusBody>;
 export type MemberBody = z.infer<typeof memberBody>;
 export type MembersBody = z.infer<typeof membersBody>;

@@ -2,10 +2,15 @@ import type { BrokerImage, BrokerState } from '@streamline/core/metadata/image';
 import type { BrokerEpoch, ClusterId, DirectoryId, NodeId, TimestampMs } from '@streamline/core/types/ids';
 import { ROLES } from '@streamline/platform/config/roles';
 import type { MetadataReplica } from '@streamline/runtime/metadata/metadata-replica';
-import type { GetQuorumStatusResponse } from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
+import type {
+  GetQuorumStatusResponse,
+  MemberProgress,
+} from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
+import { MembershipOutcome } from '@streamline/wire/contracts/generated/streamline/controller/v1/membership';
 import type { GetStatusResponse, RoleStatus } from '@streamline/wire/contracts/generated/streamline/node/v1/role';
 import type { RolePort } from '@streamline/wire/contracts/ports';
 import type { AdminServiceOptions } from './admin.service';
+import type { MembershipCommander } from './membership-commands';
 
 /** Values for the specs of this folder: one healthy node with all roles in a process. */
 
@@ -23,8 +28,15 @@ export function quorum(over: Partial<GetQuorumStatusResponse> = {}): GetQuorumSt
     voters: [1],
     learners: [],
     clusterId: CLUSTER,
+    members: [],
+    formationNote: '',
     ...over,
   };
+}
+
+/** One member, as a quorum tells of it; without more, what a node knows that does not lead. */
+export function progress(nodeId: number, over: Partial<MemberProgress> = {}): MemberProgress {
+  return { nodeId, directoryId: '', address: '', isVoter: true, staysLearner: false, logEndIndex: -1, silentMs: -1, ...over };
 }
 
 export function broker(id: number, state: BrokerState = 'Running'): BrokerImage {
@@ -39,6 +51,7 @@ export function broker(id: number, state: BrokerState = 'Running'): BrokerImage 
       { name: 'controller', host, port: 9093 },
     ],
     rack: undefined,
+    features: undefined,
     state,
     fenced: state !== 'Running',
   };
@@ -63,6 +76,17 @@ export function rolePort(
   };
 }
 
+/** A controller that leads and does at once what it is told, but for what a spec replaces. */
+export function membership(over: Partial<MembershipCommander> = {}): MembershipCommander {
+  const outcome = MembershipOutcome.DONE;
+  return {
+    addMember: async ({ promoteToVoter }) => ({ outcome, reason: '', field: '', role: promoteToVoter ? 'voter' : 'learner' }),
+    removeMember: async () => ({ outcome, reason: '', partitionsLeft: 0, partitionsTotal: 0, lostPartitions: [] }),
+    transferLeadership: async ({ nodeId }) => ({ outcome, reason: '', leaderId: nodeId }),
+    ...over,
+  };
+}
+
 export function options(over: Partial<AdminServiceOptions> = {}): AdminServiceOptions {
   return {
     nodeId: NODE,
@@ -72,6 +96,10 @@ export function options(over: Partial<AdminServiceOptions> = {}): AdminServiceOp
     logger: { warn: () => undefined },
     clock: { wallMs: () => 5_000 as TimestampMs },
     controller: { getQuorumStatus: async () => quorum() },
+    membership: membership(),
+    connectMembership: (address) => {
+      throw new Error(`nobody is to be asked, but ${address} was`);
+    },
     replica: replica(broker(1)),
     processes: () => [{ roles: ROLES, port: rolePort(async () => ROLES.map(ready)) }],
     ...over,

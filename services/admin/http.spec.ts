@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import pino from 'pino';
@@ -9,7 +10,8 @@ import { AdminService } from './admin.service';
 import { clusterStatusBody, errorBody, healthBody, infoBody, livenessBody, membersBody } from './bodies';
 import { broker, options, quorum, ready, replica, rolePort } from './fixtures';
 import { type HttpApp, startHttpApp } from './http/http-app';
-import { type JsonSchema, openApiDocument } from './openapi/document';
+import { openApiDocument, SCHEMAS } from './openapi/document';
+import { type JsonSchema, type MediaDoc, operationsOf } from './openapi/operation';
 import { docsHtml, docsMarkdown } from './openapi/pages';
 
 const logger = pino({ level: 'silent' });
@@ -21,8 +23,11 @@ let isReady: boolean;
 let isAnswering: boolean;
 let app: HttpApp;
 
-beforeAll(async () => {
-  const service = new AdminService(
+/** As few and as short as a test wants them. */
+const FEW = { requestTimeoutMs: 300, checkIntervalMs: 100, keepAliveMs: 5_000, connectionsMax: 3 };
+
+function fakeService(): AdminService {
+  return new AdminService(
     options({
       controller: {
         getQuorumStatus: () =>
@@ -41,7 +46,10 @@ beforeAll(async () => {
       ],
     }),
   );
-  app = await startHttpApp({ listen, version: '0.1.0', service, logger });
+}
+
+beforeAll(async () => {
+  app = await startHttpApp({ listen, version: '0.1.0', service: fakeService(), logger });
 });
 afterAll(() => app.close());
 
@@ -62,14 +70,29 @@ function healthy(): void {
   [leaderId, isReady, isAnswering] = [1, true, true];
 }
 
-/** Sends bytes and reads to the end of the connection. */
-function raw(bytes: string): Promise<string> {
+/** Sends bytes and reads to the end of the connection; a reset after the answer, of what was not read any more, is an end too. */
+function raw(bytes: string, { port } = app): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(app.port, '127.0.0.1', () => socket.write(bytes));
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
     let answer = '';
     socket.on('data', (chunk) => (answer += chunk.toString()));
     socket.on('close', () => resolve(answer));
-    socket.on('error', reject);
+    socket.on('error', (error) => (answer === '' ? reject(error) : resolve(answer)));
+  });
+}
+
+/** Sends a header a byte at a time, until the connection ends; tells what came. */
+function drip({ port }: HttpApp): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('GET /info HTTP/1.1\r\nx: '));
+    const timer = setInterval(() => socket.write('y'), 20);
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk.toString()));
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      clearInterval(timer);
+      resolve(answer);
+    });
   });
 }
 
@@ -167,25 +190,52 @@ describe('errors of the HTTP API', () => {
   });
 });
 
+describe('the limits of the HTTP API', () => {
+  it('a request that is not complete in time is answered 408, however busily its client sends', async () => {
+    const strict = await startHttpApp({ listen, version: '0.1.0', service: fakeService(), logger, limits: FEW });
+    const [silent, busy] = await Promise.all([raw('GET /info HTTP/1.1\r\nhost:', strict), drip(strict)]);
+    for (const answer of [silent, busy]) {
+      expect(answer).toMatch(/^HTTP\/1.1 408 Request Timeout\r\n[^]*"The request was not complete within 300 ms"\}$/);
+    }
+    await strict.close();
+  });
+
+  it('connections beyond the highest number are closed, and others answered when there is room again', async () => {
+    healthy();
+    const limits = { ...FEW, requestTimeoutMs: 60_000 };
+    const strict = await startHttpApp({ listen, version: '0.1.0', service: fakeService(), logger, limits });
+    const held = Array.from({ length: FEW.connectionsMax }, () => connect(strict.port, '127.0.0.1'));
+    await Promise.all(held.map((socket) => once(socket, 'connect')));
+    const question = 'GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n';
+    expect(await raw(question, strict).catch(() => '')).toBe('');
+    for (const socket of held) socket.destroy();
+    let answer = '';
+    while (answer === '') answer = await raw(question, strict).catch(() => '');
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+    await strict.close();
+  });
+});
+
 describe('the OpenAPI document', () => {
   const document = openApiDocument('0.1.0');
 
+  const operations = operationsOf(document.paths);
+
   it('names exactly the paths that are served', () => {
-    const served = app.routes.map((route) => route.replace(/\/$/, '')).sort();
-    expect(served).toEqual(
-      Object.keys(document.paths)
-        .map((path) => `GET ${path}`)
-        .sort(),
-    );
+    const served = app.routes.map((route) => route.replace(/\/$/, '').replace(/:nodeId/, '{node_id}'));
+    const named = operations.map(({ path, method }) => `${method.toUpperCase()} ${path}`);
+    expect(served.sort()).toEqual(named.sort());
   });
 
   it('is valid: unique operations, known tags, described responses, resolved references', () => {
-    const operations = Object.values(document.paths).map(({ get }) => get);
     expect(document.openapi).toBe('3.1.0');
-    expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
+    expect(new Set(operations.map(({ operation }) => operation.operationId)).size).toBe(operations.length);
     const tags = document.tags.map(({ name }) => name);
-    for (const operation of operations) {
+    for (const { path, operation } of operations) {
       for (const tag of operation.tags) expect(tags).toContain(tag);
+      const inPath = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path').map(({ name }) => `{${name}}`);
+      expect(path.match(/\{\w+\}/g) ?? []).toEqual(inPath);
+      if (operation.requestBody !== undefined) expectResolved(operation.requestBody.content['application/json'].schema);
       expect(Object.keys(operation.responses)).toContain('200');
       for (const [status, { description, content }] of Object.entries(operation.responses)) {
         expect(status).toMatch(/^[1-5]\d\d$/);
@@ -209,10 +259,17 @@ describe('the OpenAPI document', () => {
   }
 
   it('has examples that are true to their schemas', () => {
-    const { responses } = document.paths['/api/v1/cluster/status']?.get ?? {};
-    expect(clusterStatusBody.safeParse(responses?.['200']?.content?.['application/json']?.example).success).toBe(true);
-    const members = document.paths['/api/v1/cluster/members']?.get.responses['200']?.content?.['application/json']?.example;
-    expect(membersBody.safeParse(members).success).toBe(true);
+    const bodies: MediaDoc[] = operations.flatMap(({ operation }) => [
+      ...Object.values(operation.requestBody?.content ?? {}),
+      ...Object.values(operation.responses).flatMap(({ content }) => Object.values(content ?? {})),
+    ]);
+    const withExamples = bodies.filter(({ example }) => example !== undefined);
+    expect(withExamples.length).toBeGreaterThan(15);
+    for (const { schema, example } of withExamples) {
+      const names = (schema.anyOf ?? [schema]).map(({ $ref = '' }) => $ref.split('/').at(-1) ?? '');
+      const isTrue = names.some((name) => SCHEMAS[name]?.safeParse(example).success);
+      expect(isTrue, JSON.stringify({ names, example })).toBe(true);
+    }
   });
 
   it('is served, and as a page that needs nothing from elsewhere', async () => {

@@ -10,6 +10,7 @@ export function clusterSettings(config: NodeConfig): ClusterSettings {
     durability: config.durability,
     sessionTimeoutMs: config.sessionTimeoutMs,
     rackAwareAssignment: config.rackAwareAssignment,
+    offsetsTopicReplicationFactor: config.offsetsTopicReplicationFactor,
     numPartitions: config.numPartitions,
     messageMaxBytes: config.messageMaxBytes,
     logSegmentBytes: config.logSegmentBytes,

@@ -6,6 +6,7 @@ import { GatewayMetrics } from '@streamline/runtime/gateway/gateway-metrics';
 import { InFlightBudget } from '@streamline/runtime/gateway/in-flight-budget';
 import { RateLimitedLog, type LogSink } from '@streamline/runtime/gateway/rate-limited-log';
 import type { StorageRouter } from '@streamline/runtime/gateway/storage-router';
+import type { RecordMemory } from '@streamline/runtime/log/record-memory';
 import type { MetadataReplica } from '@streamline/runtime/metadata/metadata-replica';
 import type { Clock } from '@streamline/runtime/ports/clock';
 import type { Random } from '@streamline/runtime/ports/random';
@@ -13,8 +14,10 @@ import type { RoleStatus } from '@streamline/wire/contracts/generated/streamline
 import type { ControllerPort } from '@streamline/wire/contracts/ports';
 import { KafkaRequestProcessor } from './connection/request-processor';
 import { DEFAULT_GATEWAY_CONFIG, type GatewayConfig } from './context/gateway-config';
+import type { VoterCommands } from './context/membership-at-leader';
 import { ProducerIdSource } from './context/producer-ids';
 import type { Gateway } from './context/request-context';
+import { LeaderGuesses } from './context/leader-guesses';
 import { TopicCreator } from './context/topic-creator';
 import { advertise, handlers } from './handlers/registry';
 
@@ -26,10 +29,14 @@ export interface GatewayDependencies {
   readonly listen: { readonly host: string; readonly port: number };
   readonly metadata: MetadataReplica;
   readonly controller: ControllerPort;
+  /** Who takes part in the consensus, changed at the leader. */
+  readonly membership: VoterCommands;
   readonly storage: StorageRouter;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: LogSink;
+  /** The record memory of this process while its storage runs here; else requests are read to memory of the gateway's own. */
+  readonly records?: () => RecordMemory | undefined;
   /** What differs from the defaults. */
   readonly limits?: Partial<ConnectionLimits>;
   readonly config?: Partial<GatewayConfig>;
@@ -60,7 +67,7 @@ export interface GatewayGauges {
 
 /** Puts a gateway together. Nothing happens before `start`. */
 export function createGatewayRole(dependencies: GatewayDependencies): GatewayRole {
-  const { clock, random, listen, nodeId, metadata, controller, storage } = dependencies;
+  const { clock, random, listen, nodeId, metadata, controller, membership, storage } = dependencies;
   const limits = { ...DEFAULT_CONNECTION_LIMITS, ...dependencies.limits };
   const config = { ...DEFAULT_GATEWAY_CONFIG, ...dependencies.config };
   const metrics = new GatewayMetrics();
@@ -76,18 +83,20 @@ export function createGatewayRole(dependencies: GatewayDependencies): GatewayRol
     config,
     metadata,
     controller,
+    membership,
     storage,
     clock,
     fetchSessions,
     producerIds: new ProducerIdSource(nodeId, metadata, controller),
     topicCreator: new TopicCreator(controller, metadata, log, config.offsetsTopicPartitions),
+    leaderGuesses: new LeaderGuesses(nodeId, clock),
     budget,
     metrics,
     log,
     advertised: advertise(handlers),
   };
   const processor = new KafkaRequestProcessor(handlers, gateway);
-  const server = new ConnectionServer({ limits, clock, processor, budget, metrics, log });
+  const server = new ConnectionServer({ limits, clock, processor, budget, metrics, log, records: dependencies.records });
   let port = 0;
   return {
     async start() {

@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common';
 import type { HostedRole, RoleService } from '@streamline/platform/host/hosted-role';
+import type { ServedService } from '@streamline/platform/rpc/inter-broker-server';
 import { serveAppend } from '@streamline/platform/rpc/append-server';
 import { serveFetch } from '@streamline/platform/rpc/fetch-server';
+import { servePipeline } from '@streamline/platform/rpc/pipeline-server';
 import { GroupServiceDefinition } from '@streamline/wire/contracts/generated/streamline/storage/v1/group';
 import { PartitionServiceDefinition } from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
-import type { PartitionPort } from '@streamline/wire/contracts/ports';
+import type { StoragePort } from '@streamline/wire/contracts/ports';
 import { GroupGrpcController, PartitionGrpcController } from './storage-grpc.controllers';
 import { StorageService } from './storage.service';
 
@@ -14,9 +16,13 @@ import { StorageService } from './storage.service';
 })
 export class StorageModule {}
 
-function partitionsOf(role: HostedRole): PartitionPort {
+function serviceOf(role: HostedRole): StorageService {
   if (!(role instanceof StorageService)) throw new Error(`the role ${role.role} has no partitions`);
-  return role.port.partitions;
+  return role;
+}
+
+function portOf(role: HostedRole): StoragePort {
+  return serviceOf(role).port;
 }
 
 /** Partition replicas and the coordinators whose state lives in them. */
@@ -24,14 +30,18 @@ export const storageService: RoleService = {
   role: 'storage',
   module: StorageModule,
   token: StorageService,
-  served: (role) => [
+  served: (role): readonly ServedService[] => [
     {
       definition: PartitionServiceDefinition,
       bulk: {
-        append: (call) => serveAppend(partitionsOf(role()), call),
-        fetch: (call) => serveFetch(partitionsOf(role()), call),
+        append: (call) => serveAppend(portOf(role()).partitions, call),
+        fetch: (call) => serveFetch(portOf(role()).partitions, call),
       },
     },
-    { definition: GroupServiceDefinition },
+    {
+      definition: GroupServiceDefinition,
+      bulk: { pipeline: (call) => servePipeline(GroupServiceDefinition, () => portOf(role()).groups, call) },
+    },
   ],
+  takeLink: (role) => (socket, first) => serviceOf(role()).takeLink(socket, first),
 };

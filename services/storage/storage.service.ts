@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { Inject, Injectable } from '@nestjs/common';
 import { BLOCK_BYTES } from '@streamline/core/journal/format';
 import type { GroupConfig } from '@streamline/core/groups/group-config';
@@ -8,7 +9,10 @@ import type { Host } from '@streamline/platform/host/host';
 import { HOST } from '@streamline/platform/host/host';
 import type { HostedRole } from '@streamline/platform/host/hosted-role';
 import { journalPlace } from '@streamline/platform/lifecycle/journal-place';
+import type { StopDeadline } from '@streamline/platform/lifecycle/stop-deadline';
+import { Links } from '@streamline/platform/links/links';
 import { groupSource } from '@streamline/platform/observability/group-source';
+import { replicationSource } from '@streamline/platform/observability/replication-source';
 import { JournalMetrics, logSource } from '@streamline/platform/observability/storage-source';
 import { createGroupCoordinators } from '@streamline/runtime/groups/group-coordinators';
 import type { LogEngine } from '@streamline/runtime/log/log-engine';
@@ -17,14 +21,18 @@ import { DEFAULT_LOG_JOURNAL, openLogEngine } from '@streamline/runtime/log/open
 import type { LocalPartitions } from '@streamline/runtime/partitions/local-partitions';
 import type { GroupsHost, StorageRole } from '@streamline/runtime/partitions/storage-role';
 import { createStorageRole } from '@streamline/runtime/partitions/storage-role';
+import type { ReplicationLimits } from '@streamline/runtime/replication/replication-limits';
+import { DEFAULT_REPLICATION_LIMITS } from '@streamline/runtime/replication/replication-limits';
 import type { RoleStatus } from '@streamline/wire/contracts/generated/streamline/node/v1/role';
+import { PortError } from '@streamline/wire/contracts/port-error';
 import type { StoragePort } from '@streamline/wire/contracts/ports';
 
-/** Fetches beyond this many are answered with what there is instead of being kept waiting. */
-const WAITING_FETCHES_MAX = 10_000;
+/**
+ * Fetches beyond this many are answered with what there is instead of being kept waiting, on which clients ask again at once:
+ * more than the gateways of a node have connections, at about 2 KB each.
+ */
+const WAITING_FETCHES_MAX = 100_000;
 const MS_PER_MINUTE = 60_000;
-/** Of the time that the whole node may take to stop: the roles behind this one need theirs. */
-const STOP_SHARE = 0.5;
 
 function groupConfig(config: NodeConfig): GroupConfig {
   return {
@@ -38,11 +46,22 @@ function groupConfig(config: NodeConfig): GroupConfig {
   };
 }
 
+/** How the replicas of this node are kept, and what streams to other nodes may take. */
+export function replicationLimitsOf({ replicaLagTimeMaxMs, replicaCatchUpBytesPerSecond }: NodeConfig): ReplicationLimits {
+  const { replica, push, peer } = DEFAULT_REPLICATION_LIMITS;
+  return {
+    replica: { ...replica, replicaLagTimeMaxMs },
+    push: { ...push, catchUpBytesPerSecond: replicaCatchUpBytesPerSecond },
+    peer,
+  };
+}
+
 /** Runs the storage role in this process: opens its logs, then registers the broker and serves. */
 @Injectable()
 export class StorageService implements HostedRole {
   readonly role = 'storage';
   private readonly journalMetrics = new JournalMetrics('storage');
+  private links: Links | undefined;
   private running: StorageRole | undefined;
 
   constructor(@Inject(HOST) private readonly host: Host) {
@@ -58,6 +77,7 @@ export class StorageService implements HostedRole {
     const { host } = this;
     const { engine, recovery } = await this.openEngine();
     engine.onFatal((error) => host.fatal(error));
+    const links = new Links({ ...host, records: () => engine.recordMemory });
     const role = createStorageRole({
       ...host,
       incarnationId: randomUUID(),
@@ -67,6 +87,8 @@ export class StorageService implements HostedRole {
       engine,
       recovery,
       metadata: host.replica,
+      dialer: links,
+      replicationLimits: replicationLimitsOf(host.config),
       createGroups: (partitions) => this.createGroups(partitions, engine),
       directory: host.directory.rolePath('storage'),
       sessionTimeoutMs: host.config.sessionTimeoutMs,
@@ -77,16 +99,26 @@ export class StorageService implements HostedRole {
       onFatal: (error) => host.fatal(error),
     });
     this.running = role;
+    this.links = links;
     host.metrics.add(logSource(engine, host.replica));
+    host.metrics.add(replicationSource(() => role.figures().replication));
     role.start();
-    host.local.offerStorage(role.port);
+    host.local.offerStorage(role.port, engine.recordMemory);
     await role.whenServing;
   }
 
-  async stop(): Promise<void> {
-    await this.running?.stop(this.host.config.stopTimeoutMs * STOP_SHARE);
+  async stop({ remainingMs }: StopDeadline): Promise<void> {
+    await this.running?.stop(remainingMs);
     this.host.local.offerStorage(undefined);
+    this.links?.close();
     this.running = undefined;
+  }
+
+  /** A link that another broker opened. */
+  takeLink(socket: Socket, first: Buffer): void {
+    const { running, links } = this;
+    if (running === undefined || links === undefined) throw new PortError('unavailable', 'the storage role has not started yet');
+    links.take(socket, first, (stream) => running.acceptPeer(stream));
   }
 
   status(): Promise<RoleStatus> {

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ErrorCode } from '@streamline/core/types/error-code';
-import { afterAll, describe, expect, it } from 'vitest';
+import { ExitCode } from '@streamline/platform/config/exit-codes';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { batchOf, Broker } from '../kit/broker';
 import { eventually } from '../kit/conditions';
 import { unique } from '../kit/names';
@@ -12,6 +13,7 @@ import { NodeProcess } from '../kit/node-process';
 /** Room for the journals and some segments; small enough to be full in a moment. */
 const DISK_BYTES = 256 * 1024 * 1024;
 const FREE_BYTES_MIN = 16 * 1024 * 1024;
+const JOURNAL_SIZE = ['--journal-file-bytes', String(25 * 1024 * 1024), '--journal-files', '3'];
 const BATCH_BYTES = 512 * 1024;
 const MOST_BATCHES = (2 * DISK_BYTES) / BATCH_BYTES;
 
@@ -48,6 +50,34 @@ async function expectAllThere(broker: Broker, topic: string, acknowledged: Reado
   expect(wrong).toEqual([]);
 }
 
+/** Leaves not one byte free; returns the file that took them. */
+function takeAll(directory: string): string {
+  const file = path.join(directory, 'filler');
+  const descriptor = openSync(file, 'w');
+  try {
+    for (let bytes = 1024 * 1024; bytes >= 1; bytes = Math.floor(bytes / 2)) {
+      try {
+        for (;;) writeSync(descriptor, Buffer.alloc(bytes));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      }
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+  const { bavail } = statfsSync(directory);
+  if (bavail !== 0) throw new Error(`${bavail} blocks of ${directory} are still free`);
+  return file;
+}
+
+/** A node whose disk is full is not ready, but serves. */
+function connected(node: NodeProcess): Promise<Broker> {
+  return eventually('the node serves', () => {
+    if (node.hasEnded) throw new Error(`the node has ended:\n${node.log}`);
+    return Broker.connect(node.bootstrap);
+  });
+}
+
 describe.skipIf(disk === undefined)('a disk that is full', () => {
   let node: NodeProcess | undefined;
   afterAll(async () => {
@@ -57,9 +87,10 @@ describe.skipIf(disk === undefined)('a disk that is full', () => {
     rmdirSync(disk);
   });
 
+  afterEach(() => node?.kill());
+
   it('refuses writes with KAFKA_STORAGE_ERROR while reads go on; writing resumes when a topic is deleted', async () => {
-    const sizes = ['--journal-file-bytes', String(25 * 1024 * 1024), '--journal-files', '3'];
-    const flags = [...sizes, '--disk-free-bytes-min', String(FREE_BYTES_MIN)];
+    const flags = [...JOURNAL_SIZE, '--disk-free-bytes-min', String(FREE_BYTES_MIN)];
     node = await NodeProcess.start({ dataDir: path.join(disk ?? '', 'data'), flags });
     const [kept, filler] = [unique('kept'), unique('filler')];
     const broker = await Broker.connect(node.bootstrap);
@@ -90,6 +121,43 @@ describe.skipIf(disk === undefined)('a disk that is full', () => {
     await node.start();
     const last = await Broker.connect(node.bootstrap);
     await expectAllThere(last, kept, keptValues);
+    await last.close();
+  });
+
+  it('starts with not one byte free, after a kill and after a stop; reads go on, and writing resumes when there is space', async () => {
+    rmSync(path.join(disk ?? '', 'data'), { recursive: true, force: true });
+    const flags = [...JOURNAL_SIZE, '--disk-free-bytes-min', String(FREE_BYTES_MIN)];
+    node = await NodeProcess.start({ dataDir: path.join(disk ?? '', 'data'), flags });
+    const [kept, ...later] = [unique('kept'), unique('later'), unique('later')];
+    const broker = await Broker.connect(node.bootstrap);
+    await broker.createTopic(kept);
+    const values = new Map([[await broker.produce(kept, 0, batchOf(['kept'])), 'kept']]);
+    await broker.close();
+
+    for (const [index, end] of (['SIGKILL', 'SIGTERM'] as const).entries()) {
+      const filler = takeAll(disk ?? '');
+      const codes = await node.end(end);
+      // A stop flushes what there is room for, and says so where there is not.
+      if (end === 'SIGTERM') expect([ExitCode.OK, ExitCode.DISK_FAILED]).toContain(codes[0]);
+      node.spawnAll();
+      const full = await connected(node);
+      await expectAllThere(full, kept, values);
+      expect(await full.tryProduce(kept, 0, batchOf(['refused']))).toMatchObject({ errorCode: ErrorCode.KAFKA_STORAGE_ERROR });
+      rmSync(filler);
+      const offset = await eventually('a batch is taken again', async () => {
+        const answer = await full.tryProduce(kept, 0, batchOf([`after ${end}`]));
+        return answer.errorCode === ErrorCode.NONE && Number(answer.baseOffset);
+      });
+      values.set(offset, `after ${end}`);
+      await full.createTopic(later[index] ?? '');
+      await full.close();
+      await node.waitReady();
+    }
+    await node.stop();
+    await node.start();
+    const last = await Broker.connect(node.bootstrap);
+    await expectAllThere(last, kept, values);
+    for (const topic of later) expect(await last.produce(topic, 0, batchOf(['first']))).toBe(0);
     await last.close();
   });
 });

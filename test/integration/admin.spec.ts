@@ -102,9 +102,10 @@ describe('the HTTP API of one node, with the fields of the guide', () => {
 
   it('GET /docs is a page and /docs/openapi.json the document of what is served', async () => {
     expect(await get('/docs')).toMatchObject({ status: 200, type: expect.stringContaining('text/html') as unknown });
-    const { body } = (await get('/docs/openapi.json')) as { body: { openapi: string; paths: Record<string, unknown> } };
+    const { body } = (await get('/docs/openapi.json')) as { body: { openapi: string; paths: Record<string, object> } };
     expect(body.openapi).toMatch(/^3\./);
-    for (const path of Object.keys(body.paths)) expect((await get(path)).status, path).toBe(200);
+    const readable = Object.entries(body.paths).filter(([, methods]) => 'get' in methods);
+    for (const [path] of readable) expect((await get(path)).status, path).toBe(200);
   });
 
   it('answers 404 with a reason where there is nothing', async () => {

@@ -8,12 +8,15 @@ const FILE = path.join(REPOSITORY, 'docs/metrics.md');
 
 /** What the metrics are about, by how their names begin; the first that fits. */
 const SECTIONS: readonly (readonly [prefix: string, title: string])[] = [
+  ['streamline_node_', 'The node as a whole'],
   ['streamline_controller_', 'Controller: the metadata log'],
   ['streamline_cluster_', 'Cluster, as its controller knows it'],
   ['streamline_kafka_', 'Gateway: Kafka clients'],
   ['streamline_log', 'Storage: partitions'],
+  ['streamline_replication_', 'Storage: replicas that other brokers have too'],
   ['streamline_journal_', 'Journals of storage and controller'],
   ['streamline_group', 'Groups'],
+  ['streamline_inter_broker_', 'Connections between processes of the cluster'],
   ['streamline_nodejs_', 'Processes: the runtime'],
   ['streamline_', 'Processes'],
 ];
@@ -48,7 +51,7 @@ function page(metrics: readonly Metric[]): string {
     '',
     'Names end in their base unit; counters end in `_total`. What differs by process carries the label `process` (its roles), what there is one of for each topic, partition, group, API, state or journal carries a label of that name.',
     '',
-    'To watch first: `streamline_controller_leader_id` (-1: nobody leads), `streamline_controller_committed_index` against `streamline_controller_applied_index` (a growing difference: the state machine lags), `streamline_cluster_partitions_leaderless` and `streamline_log_partitions_offline` (above 0: partitions cannot be used), `streamline_journal_commit_duration_seconds` (the disk), `streamline_group_lag`.',
+    'To watch first (`deploy/alerts.yml` has rules for Prometheus): `streamline_node_healthy`, `streamline_controller_leader_id` (-1: nobody leads), `streamline_controller_committed_index` against `streamline_controller_applied_index` (a growing difference: the state machine lags), `streamline_cluster_partitions_leaderless` and `streamline_log_partitions_offline` (above 0: partitions cannot be used), `streamline_journal_commit_duration_seconds` (the disk), `streamline_group_lag`.',
     '',
     ...sections,
   ].join('\n');

@@ -10,7 +10,7 @@ import { eventually } from '../kit/conditions';
 import { unique } from '../kit/names';
 
 const TOPIC_IDS_FROM = 13;
-const LONG_MS = 20_000;
+const LONG_MS = 80_000;
 
 let broker: Broker;
 let topic: string;

@@ -2,10 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { eventually, within } from './conditions';
+import { eventually, HopelessError, within } from './conditions';
 
 export const REPOSITORY = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const ENDS_WITHIN_MS = 30_000;
+const ENDS_WITHIN_MS = 90_000;
 
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -23,12 +23,14 @@ export interface Ended {
 export class Command {
   stdout = '';
   stderr = '';
+  /** How the process ended, once everything that it printed was read. */
+  ending: Ended | undefined;
   private readonly ended: Promise<Ended>;
 
   private constructor(readonly child: ChildProcess) {
     child.stdout?.on('data', (chunk: Buffer) => (this.stdout += chunk.toString()));
     child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
-    this.ended = once(child, 'close').then(([code, signal]) => ({ code, signal }) as Ended);
+    this.ended = once(child, 'close').then(([code, signal]) => (this.ending = { code, signal } as Ended));
   }
 
   static start(file: string, args: readonly string[], options: CommandOptions = {}): Command {
@@ -65,8 +67,9 @@ export class Command {
       `'${text}' is printed`,
       () => {
         if (this.output.includes(text)) return true;
-        if (this.child.exitCode !== null) throw new Error(`the process ended with ${this.child.exitCode}:\n${this.output}`);
-        return false;
+        if (this.ending === undefined) return false;
+        const { code, signal } = this.ending;
+        throw new HopelessError(`the process ended with ${code ?? signal} without printing '${text}':\n${this.output}`);
       },
       withinMs,
     );

@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { claimPorts } from './ports';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 
@@ -13,31 +13,22 @@ export type Topology = 'combined' | 'split';
 
 export const SPLIT_ROLES = ['controller', 'storage', 'gateway', 'admin'] as const;
 export type SplitRole = (typeof SPLIT_ROLES)[number];
-const READY_WITHIN_MS = 30_000;
-const STOP_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 60_000;
+/** Long: a busy machine may need it, and a stop that hangs costs this much only once. */
+const STOP_TIMEOUT_MS = 60_000;
+const STOP_WITHIN_MS = STOP_TIMEOUT_MS + 10_000;
+const PROBE_WITHIN_MS = 5_000;
 
 export interface NodeOptions {
   readonly topology?: Topology;
   /** Starts the processes of a split node as `nx serve` does, each from its own bundle, and not as the `streamline` command. */
   readonly served?: boolean;
+  /** Another bundle than that of the `streamline` command: that of an older version. */
+  readonly main?: string;
   /** Flags beside the addresses and the data directory. */
   readonly flags?: readonly string[];
   /** An existing directory to start on; otherwise a fresh one that `remove` deletes. */
   readonly dataDir?: string;
-}
-
-/** `count` TCP ports of 127.0.0.1 that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = net.createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
-  return ports;
 }
 
 /** One Streamline node as real processes, started with the real command. */
@@ -53,14 +44,15 @@ export class NodeProcess {
     private readonly rolePorts: readonly number[],
     private readonly flags: readonly string[],
     private readonly served: boolean,
+    private readonly main: string | undefined,
   ) {}
 
   static async create(options: NodeOptions = {}): Promise<NodeProcess> {
-    const ports = await freePorts(6);
+    const ports = await claimPorts(6);
     const [kafkaPort = 0, httpPort = 0, ...rolePorts] = ports;
     const dataDir = options.dataDir ?? (await mkdtemp(path.join(tmpdir(), 'streamline-test-')));
-    const { topology = 'combined', flags = [], served = false } = options;
-    return new NodeProcess(topology, dataDir, kafkaPort, httpPort, rolePorts, flags, served);
+    const { topology = 'combined', flags = [], served = false, main } = options;
+    return new NodeProcess(topology, dataDir, kafkaPort, httpPort, rolePorts, flags, served, main);
   }
 
   /** Creates, starts and waits until ready. */
@@ -90,6 +82,11 @@ export class NodeProcess {
   /** What the processes have printed so far. */
   get log(): string {
     return this.output;
+  }
+
+  /** True where a process that was started is not there any more. */
+  get hasEnded(): boolean {
+    return this.ended !== undefined;
   }
 
   async start(): Promise<void> {
@@ -124,7 +121,7 @@ export class NodeProcess {
   async waitReady(withinMs = READY_WITHIN_MS): Promise<void> {
     const deadlineMs = performance.now() + withinMs;
     for (;;) {
-      const ended = this.processes.find((child) => child.exitCode !== null || child.signalCode !== null);
+      const { ended } = this;
       if (ended)
         throw new Error(`a process ended with ${ended.exitCode ?? ended.signalCode} before it was ready:\n${this.output}`);
       if (await this.isReady()) return;
@@ -160,6 +157,10 @@ export class NodeProcess {
     await rm(this.dataDir, { recursive: true, force: true });
   }
 
+  private get ended(): ChildProcess | undefined {
+    return this.processes.find((child) => child.exitCode !== null || child.signalCode !== null);
+  }
+
   private roleAddress(index: number): string {
     return `127.0.0.1:${this.rolePorts[index]}`;
   }
@@ -167,6 +168,7 @@ export class NodeProcess {
   private commonFlags(): string[] {
     return [
       ...['--profile', 'development', '--data-dir', this.dataDir, '--log-format', 'json'],
+      ...['--stop-timeout-ms', String(STOP_TIMEOUT_MS)],
       ...['--listen-addr', this.bootstrap, '--advertised-addr', this.bootstrap, '--http-addr', `127.0.0.1:${this.httpPort}`],
     ];
   }
@@ -189,7 +191,12 @@ export class NodeProcess {
     clearTimeout(late);
   }
 
-  private spawn(args: readonly string[], command = path.join(root, 'bin/streamline')): ChildProcess {
+  private spawn(args: readonly string[], command?: string): ChildProcess {
+    if (command === undefined && this.main !== undefined) return this.spawn([this.main, ...args], process.execPath);
+    return this.run(command ?? path.join(root, 'bin/streamline'), args);
+  }
+
+  private run(command: string, args: readonly string[]): ChildProcess {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root });
     const keep = (chunk: Buffer): void => {
       this.output = (this.output + chunk.toString()).slice(-200_000);
@@ -201,7 +208,7 @@ export class NodeProcess {
 
   private async isReady(): Promise<boolean> {
     try {
-      const response = await fetch(`${this.http}/health/ready`, { signal: AbortSignal.timeout(1_000) });
+      const response = await fetch(`${this.http}/health/ready`, { signal: AbortSignal.timeout(PROBE_WITHIN_MS) });
       return response.status === 200;
     } catch {
       return false;

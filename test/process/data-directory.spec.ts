@@ -52,11 +52,14 @@ describe.each([1])('a data directory of format %i', (format) => {
     ['stopped', 'split'],
     ['killed', 'combined'],
     ['killed', 'split'],
-  ])('of a node that was %s is read back by a %s node', async (name, topology) => {
-    execFileSync('tar', ['-xzf', archiveOf(format, name), '-C', directory]);
-    node = await NodeProcess.start({ topology, dataDir: path.join(directory, 'data'), flags: KEEP_OFFSETS });
-    const broker = await Broker.connect(node.bootstrap);
-    await expectFixture(broker);
-    await broker.close();
-  });
+  ])(
+    'of a node that was %s is read back by a %s node, since each role has its own journal in its own directory (J-1)',
+    async (name, topology) => {
+      execFileSync('tar', ['-xzf', archiveOf(format, name), '-C', directory]);
+      node = await NodeProcess.start({ topology, dataDir: path.join(directory, 'data'), flags: KEEP_OFFSETS });
+      const broker = await Broker.connect(node.bootstrap);
+      await expectFixture(broker);
+      await broker.close();
+    },
+  );
 });

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { readdirSync, readFileSync } from 'node:fs';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ConnectionClosedError } from '@streamline/testing/kafka-client/kafka-client';
 import { fetch as kafkaFetch } from '@streamline/wire/kafka/apis/01-fetch';
@@ -9,13 +9,17 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { batchOf, Broker, recordsIn } from '../kit/broker';
 import { Command, REPOSITORY } from '../kit/command';
 import { eventually } from '../kit/conditions';
+import { HeldUp, slowness } from '../kit/held-up';
 import { unique } from '../kit/names';
-import { freePorts } from '../kit/node-process';
+import { claimPorts } from '../kit/ports';
 
-/** What issue 3 promises of the built command on a quiet machine is 600 ms; a test machine is not quiet. */
-const START_PROMISED_MS = 600;
-const START_WITHIN_MS = 1_500;
-const LONG_POLL_MS = 20_000;
+/** Promised of the built command where nothing else runs. */
+const START_WITHIN_MS = 600;
+/** What it may compute for that with all its threads, which is about as much on a busy machine. */
+const START_CPU_MS_MAX = 700;
+/** A start that was held up longer than this tells nothing of what it takes where nothing else runs. */
+const QUIET_WAIT_MS_MAX = 20;
+const LONG_POLL_MS = 120_000;
 const STARTS = 5;
 /** Linux's USER_HZ, which is 100 everywhere. */
 const CLOCK_TICKS_PER_SECOND = 100;
@@ -30,7 +34,7 @@ let ports: readonly number[];
 beforeEach(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'streamline-lifecycle-'));
   commands = [];
-  ports = await freePorts(3);
+  ports = await claimPorts(3);
 });
 
 afterEach(async () => {
@@ -130,9 +134,12 @@ describe('a stop', () => {
     const topic = unique('begun');
     await broker.createTopic(topic);
     await broker.produce(topic, 0, batchOf(['first']));
-    // The answer to a pipelined ApiVersions shows that the node has read the produce behind it.
+    // The answer to a pipelined ApiVersions shows that the node has read the produce behind it, which came in one piece with it.
+    const { socket } = broker.client;
+    socket.cork();
     const probe = broker.request(apiVersions, 0, {});
     const begun = broker.tryProduce(topic, 0, batchOf(['second']));
+    socket.uncork();
     await probe;
     node.child.kill('SIGTERM');
     expect(await begun).toMatchObject({ errorCode: 0, baseOffset: 1n });
@@ -148,29 +155,29 @@ function cpuTimeMs(pid: number): number {
 }
 
 describe('a start', () => {
-  it(`after a clean stop answers ApiVersions in ${START_PROMISED_MS} ms (printed; fails above ${START_WITHIN_MS})`, async () => {
-    const elapsedMs: number[] = [];
-    const computedMs: number[] = [];
+  it(`after a clean stop answers ApiVersions within ${START_WITHIN_MS} ms, and computes for at most ${START_CPU_MS_MAX} ms`, async () => {
+    const starts: { readonly elapsedMs: number; readonly computedMs: number; readonly heldUpMs: number }[] = [];
     for (let start = 0; start <= STARTS; start += 1) {
       let node: Command | undefined;
-      const timeMs = await startTimeMs(() => (node = spawnNode()));
+      const heldUp = new HeldUp();
+      const elapsedMs = await startTimeMs(() => (node = spawnNode()));
       if (!node) throw new Error('the node was not started');
       // The first start formats the directory.
-      if (start > 0) {
-        elapsedMs.push(timeMs);
-        computedMs.push(cpuTimeMs(node.pid));
-      }
+      if (start > 0) starts.push({ elapsedMs, computedMs: cpuTimeMs(node.pid), heldUpMs: heldUp.byNowMs(node.pid) });
       await node.prints('is ready after');
       node.child.kill('SIGTERM');
       expect((await node.end()).code).toBe(0);
     }
-    const busy = (loadavg()[0] ?? 0) > cpus().length;
-    const text = (times: readonly number[]): string => times.map((timeMs) => Math.round(timeMs)).join(', ');
+    const slow = slowness();
+    const quiet = starts.filter(({ heldUpMs }) => heldUpMs <= QUIET_WAIT_MS_MAX);
+    const text = (figure: (start: (typeof starts)[number]) => number): string =>
+      starts.map((one) => Math.round(figure(one))).join(', ');
     console.info(
-      `start after a clean stop: ApiVersions after ${text(elapsedMs)} ms, CPU time ${text(computedMs)} ms${busy ? ' (busy machine)' : ''}`,
+      `start after a clean stop: ApiVersions after ${text((one) => one.elapsedMs)} ms, CPU time ${text((one) => one.computedMs)} ms, ` +
+        `held up for ${text((one) => one.heldUpMs)} ms; processors are ${slow.toFixed(1)} times slower`,
     );
-    // Where others take the processors, only what the start itself computes says anything.
-    expect(median(busy ? computedMs : elapsedMs)).toBeLessThan(START_WITHIN_MS);
+    expect(median(starts.map(({ computedMs }) => computedMs))).toBeLessThan(START_CPU_MS_MAX * slow);
+    if (quiet.length > 0) expect(median(quiet.map(({ elapsedMs }) => elapsedMs))).toBeLessThan(START_WITHIN_MS * slow);
   });
 
   it(`after kill -9 with ${BULK_BYTES / 1024 / 1024} MiB of data is ready within ${RECOVERY_WITHIN_MS} ms`, async () => {
@@ -190,17 +197,20 @@ describe('a start', () => {
     await writer.close();
 
     const beginMs = performance.now();
+    const heldUp = new HeldUp();
     const again = spawnNode();
     await again.prints('is ready after');
-    const readyMs = performance.now() - beginMs;
-    console.info(`start after kill -9 with ${BULK_BYTES / 1024 / 1024} MiB: ready in ${Math.round(readyMs)} ms`);
+    const [readyMs, heldUpMs] = [performance.now() - beginMs, heldUp.byNowMs(again.pid)];
+    console.info(
+      `start after kill -9 with ${BULK_BYTES / 1024 / 1024} MiB: ready in ${Math.round(readyMs)} ms, held up for ${Math.round(heldUpMs)} ms`,
+    );
     const reader = await Broker.connect(kafkaAddress());
     const end = await reader.offset(topic, 0, -1);
     expect(end).toBe(last + 1);
     const { records } = await reader.tryFetch(topic, 0, last);
     expect(recordsIn(records ?? Buffer.alloc(0))[0]?.value).toBe(value);
     await reader.close();
-    expect(readyMs).toBeLessThan(RECOVERY_WITHIN_MS);
+    expect(readyMs - heldUpMs).toBeLessThan(RECOVERY_WITHIN_MS * slowness());
   });
 });
 
@@ -234,6 +244,19 @@ describe('npm start', () => {
     await eventually('the group is empty', () => groupMembers(npm.pid).length === 0);
     expect(npm.output).toContain('stopped');
   });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'stops in order on a %s to its group, which npm passes on to the node that has it already',
+    async (signal) => {
+      const npm = npmStart();
+      await npm.prints('is ready after');
+      process.kill(-npm.pid, signal);
+      await npm.end();
+      await eventually('the group is empty', () => groupMembers(npm.pid).length === 0);
+      expect(npm.output).toContain('stopped');
+      expect(npm.output).not.toContain('second signal');
+    },
+  );
 
   it('keeps its process group together: kill -9 of the group leaves nothing, and the next start works at once', async () => {
     const npm = npmStart();

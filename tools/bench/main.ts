@@ -4,28 +4,14 @@ import { parseOptions, usage, UsageError, type Options } from './options';
 import { summarize } from './profile/cpu-profile';
 import { machineFacts, type MachineFacts } from './report/machine';
 import { renderTable, results } from './report/table';
-import { clientScenario } from './scenarios/client';
-import { fetchScenario } from './scenarios/fetch';
-import { growthScenario } from './scenarios/growth';
-import { partitionsScenario } from './scenarios/partitions';
-import { latencyScenario, produceScenario, smallScenario } from './scenarios/produce';
-import type { Measurement } from './scenarios/scenario';
-import { startScenario } from './scenarios/start';
+import { replicatedSuite } from './replicated/suite';
+import type { Measurement, Sides } from './scenarios/scenario';
+import { singleSuite } from './scenarios/suite';
 import { kafkaJars, KafkaMissingError, KAFKA_VERSION } from './server/kafka-distribution';
 import { killAllServers } from './server/server';
 import { Session } from './session';
 
-const SCENARIOS = [
-  startScenario,
-  partitionsScenario,
-  produceScenario,
-  smallScenario,
-  latencyScenario,
-  fetchScenario,
-  growthScenario,
-  clientScenario,
-];
-const QUICK = ['produce', 'small', 'latency', 'fetch', 'start'];
+const SUITES = { 1: singleSuite, 3: replicatedSuite };
 const PROFILE_LINES = 25;
 const INTERRUPTED = 130;
 
@@ -33,16 +19,16 @@ const INTERRUPTED = 130;
 export async function main(args: readonly string[], root: string): Promise<number> {
   process.once('SIGINT', endNow).once('SIGTERM', endNow).once('SIGHUP', endNow);
   try {
-    const options = parseOptions(args, SCENARIOS, QUICK);
+    const options = parseOptions(args, SUITES);
     if (options === 'help') {
-      console.log(usage(SCENARIOS));
+      console.log(usage(SUITES));
       return 0;
     }
     return await measure(options, root);
   } catch (error) {
     killAllServers();
     if (!(error instanceof UsageError)) throw error;
-    console.error(`bench: ${error.message}\n\n${usage(SCENARIOS)}`);
+    console.error(`bench: ${error.message}\n\n${usage(SUITES)}`);
     return 2;
   }
 }
@@ -62,10 +48,11 @@ async function measure(options: Options, root: string): Promise<number> {
   const stamp = startedAt.toISOString().replace(/[:.]/g, '-');
   const profileDir = options.profile ? path.join(outputDir, `profile-${stamp}`) : undefined;
   await mkdir(profileDir ?? outputDir, { recursive: true });
-  const session = new Session({ ...options, root, kafkaJars: jars, profileDir });
+  const sides: Sides = { root, streamline: options.streamline, main: options.main, profileDir, kafkaJars: jars };
+  const session = options.nodes === 1 ? new Session(singleSuite, options, sides) : new Session(replicatedSuite, options, sides);
   await session.run();
 
-  const table = results(session.measurements);
+  const table = results(session.measurements, SUITES[options.nodes].sections);
   console.log(`\n${renderTable(table)}\n`);
   if (profileDir !== undefined) await printProfiles(profileDir, session.measurements);
   const foreign = Math.max(0, ...session.measurements.map((each) => each.foreignCores ?? 0));
@@ -76,8 +63,11 @@ async function measure(options: Options, root: string): Promise<number> {
   const file = path.join(outputDir, `${stamp}.json`);
   const { measurements, failures } = session;
   const kafka = jars === undefined ? null : KAFKA_VERSION;
-  const seconds = options.seconds;
-  await writeFile(file, JSON.stringify({ startedAt, machine: facts, kafka, seconds, table, measurements, failures }, null, 2));
+  const { nodes, seconds } = options;
+  await writeFile(
+    file,
+    JSON.stringify({ startedAt, machine: facts, kafka, nodes, seconds, table, measurements, failures }, null, 2),
+  );
   console.log(`Written to ${path.relative(root, file)}`);
   for (const { scenario, message } of failures) console.log(`FAILED ${scenario}: ${message}`);
   return failures.length === 0 ? 0 : 1;

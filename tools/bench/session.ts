@@ -1,32 +1,26 @@
-import { KafkaServer } from './server/kafka-server';
-import type { Server } from './server/server';
-import { StreamlineServer } from './server/streamline-server';
 import type { Options } from './options';
-import type { Bench, Measurement, Scenario } from './scenarios/scenario';
-import { warmUp } from './scenarios/warm-up';
+import type { Bench, Measurement, Scenario, Sides, Subject, Suite } from './scenarios/scenario';
 import { numberText } from './report/table';
 
 const WARM_UP_SECONDS = 10;
 const QUICK_WARM_UP_SECONDS = 2;
 
-export interface SessionOptions extends Options {
-  readonly root: string;
-  /** Where Kafka's jars are; absent: it does not take part. */
-  readonly kafkaJars?: string;
-  readonly profileDir?: string;
-}
-
 /** Runs scenarios one after the other on servers that it starts and removes; scenarios run on each server in turn. */
-export class Session {
+export class Session<S extends Subject> {
   readonly measurements: Measurement[] = [];
   /** Scenarios that broke off, with the reason. */
   readonly failures: { readonly scenario: string; readonly message: string }[] = [];
-  private shared: Server[] = [];
+  private shared: readonly S[] = [];
 
-  constructor(private readonly options: SessionOptions) {}
+  constructor(
+    private readonly suite: Suite<S>,
+    private readonly options: Options,
+    private readonly sides: Sides,
+  ) {}
 
   async run(): Promise<void> {
-    const { scenarios, rounds } = this.options;
+    const { scenarioNames, rounds } = this.options;
+    const scenarios = this.suite.scenarios.filter(({ name }) => scenarioNames.includes(name));
     try {
       for (let round = 0; round < rounds; round += 1) {
         for (const scenario of scenarios) await this.runScenario(scenario);
@@ -36,7 +30,7 @@ export class Session {
     }
   }
 
-  private async runScenario(scenario: Scenario): Promise<void> {
+  private async runScenario(scenario: Scenario<S>): Promise<void> {
     console.log(`\n${scenario.name}: ${scenario.summary}`);
     try {
       if (scenario.bringsServers === true) await this.removeShared();
@@ -52,33 +46,31 @@ export class Session {
     }
   }
 
-  private bench(): Bench {
-    const { seconds, warmUpSeconds, partitionCounts, quick } = this.options;
+  private bench(): Bench<S> {
+    const { seconds, warmUpSeconds, partitionCounts, quick, coldMemory } = this.options;
     return {
       servers: this.shared,
       times: { seconds, warmUpSeconds },
       partitionCounts,
       quick,
+      coldMemory,
       freshServers: () => this.freshServers(),
       record: (measurement) => this.record(measurement),
     };
   }
 
   private record(measurement: Measurement): void {
-    const { line, server, durability, foreignCores = 0 } = measurement;
+    const { line, server, durability, foreignCores = 0, machine } = measurement;
     // What is divided by no request at all is no figure.
     const metrics = Object.fromEntries(Object.entries(measurement.metrics).filter(([, value]) => Number.isFinite(value)));
     this.measurements.push({ ...measurement, metrics });
     const figures = Object.entries(metrics).map(([name, value]) => `${name} ${numberText(value)}`);
     const foreign = foreignCores >= 0.1 ? `   (others used ${foreignCores.toFixed(1)} cores)` : '';
-    console.log(`  ${line} | ${server} ${durability} | ${figures.join('  ')}${foreign}`);
+    console.log(`  ${line} | ${server} ${durability} | ${figures.join('  ')}${foreign}${machineText(machine)}`);
   }
 
-  private async freshServers(): Promise<Server[]> {
-    const { root, kafkaJars, streamline, profileDir, main } = this.options;
-    const servers: Server[] = [];
-    if (streamline) servers.push(await StreamlineServer.create({ root, profileDir, main }));
-    if (kafkaJars !== undefined) servers.push(await KafkaServer.create(kafkaJars));
+  private async freshServers(): Promise<readonly S[]> {
+    const servers = await this.suite.create(this.sides);
     for (const server of servers) await server.format();
     return servers;
   }
@@ -88,7 +80,7 @@ export class Session {
     this.shared = await this.freshServers();
     for (const server of this.shared) {
       await server.start();
-      await warmUp(server, this.options.quick ? QUICK_WARM_UP_SECONDS : WARM_UP_SECONDS);
+      await this.suite.warmUp(server, this.options.quick ? QUICK_WARM_UP_SECONDS : WARM_UP_SECONDS);
     }
   }
 
@@ -102,4 +94,13 @@ export class Session {
     this.shared = [];
     for (const server of servers) await server.remove();
   }
+}
+
+/** What the machine could do right before: loop time, copy speed, and new pages of files before and after they were made warm. */
+function machineText(machine: Measurement['machine']): string {
+  if (machine === undefined) return '';
+  const { cpuLoopMs = NaN, copyGbPerSecond = NaN, foundGbPerSecond, warmGbPerSecond = NaN } = machine;
+  const pages =
+    foundGbPerSecond === undefined ? '' : `, new pages ${foundGbPerSecond.toFixed(1)} -> ${warmGbPerSecond.toFixed(1)} GB/s`;
+  return `   [loop ${cpuLoopMs.toFixed(1)} ms, copy ${copyGbPerSecond.toFixed(1)} GB/s${pages}]`;
 }

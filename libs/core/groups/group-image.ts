@@ -1,7 +1,7 @@
 import type { PartitionIndex } from '../types/ids';
 import type { CommittedOffset, GroupRecord, StoredGroup } from './group-record';
 
-/** What the log says of one group. */
+/** What the log says of one group: it is stored, or has offsets, or both. */
 export interface GroupEntry {
   /** Absent: only offsets were committed under this name ("simple group"). */
   stored: StoredGroup | undefined;
@@ -56,11 +56,8 @@ export class GroupImage {
       case 'offset-removed': {
         const { topic, partition } = record;
         const before = entry?.offsets.get(topic)?.get(partition);
-        const inverse: GroupRecord[] =
-          before === undefined
-            ? [{ kind: 'offset-removed', groupId, topic, partition }]
-            : [{ kind: 'offset-committed', groupId, topic, partition, committed: before }];
-        return entry === undefined ? [...inverse, { kind: 'group-removed', groupId }] : inverse;
+        if (before === undefined) return [{ kind: 'offset-removed', groupId, topic, partition }];
+        return [{ kind: 'offset-committed', groupId, topic, partition, committed: before }];
       }
       case 'group-stored':
         if (entry?.stored !== undefined) return [{ kind: 'group-stored', groupId, group: entry.stored }];
@@ -92,11 +89,13 @@ export class GroupImage {
   }
 
   #removeOffset(groupId: string, topic: string, partition: PartitionIndex): void {
-    const offsets = this.#groups.get(groupId)?.offsets;
-    const partitions = offsets?.get(topic);
-    if (offsets === undefined || partitions === undefined || !partitions.delete(partition)) return;
+    const entry = this.#groups.get(groupId);
+    const partitions = entry?.offsets.get(topic);
+    if (entry === undefined || partitions === undefined || !partitions.delete(partition)) return;
     this.#offsetCount -= 1;
-    if (partitions.size === 0) offsets.delete(topic);
+    if (partitions.size === 0) entry.offsets.delete(topic);
+    // No record says "empty": it would be gone after a rewrite of the log, and must not be here either.
+    if (entry.stored === undefined && entry.offsets.size === 0) this.#groups.delete(groupId);
   }
 
   /**

@@ -68,6 +68,29 @@ describe('journal file header', () => {
 });
 
 describe('journal group', () => {
+  it('is the same where CRCs of parts are known', () => {
+    const seed = format.saltSeed(HEADER.salt, crc32c);
+    const parts = fc.array(fc.record({ bytes: fc.uint8Array({ maxLength: 500 }), isKnown: fc.boolean() }), { maxLength: 8 });
+    fc.assert(
+      fc.property(parts, (drawn) => {
+        const payload = drawn.map(({ bytes }) => bytes);
+        const header = {
+          kind: GroupKind.Data,
+          payloadBytes: Buffer.concat(payload).length,
+          recordCount: 3,
+          startPosition: 9,
+          redo: 1,
+          blockIndex: 2,
+        };
+        const [plain, combined] = [Buffer.alloc(format.GROUP_HEADER_BYTES), Buffer.alloc(format.GROUP_HEADER_BYTES)];
+        format.encodeGroupHeader(plain, header, payload, HEADER.salt, seed, crc32c);
+        const known = drawn.map(({ bytes, isKnown }) => (isKnown ? crc32c(bytes) : undefined));
+        format.encodeGroupHeader(combined, header, payload, HEADER.salt, seed, crc32c, known);
+        expect(combined.equals(plain)).toBe(true);
+      }),
+    );
+  });
+
   it('is valid only in the file and at the place that it was written for (J-3)', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 9000 }), fc.uint8Array({ minLength: 16, maxLength: 16 }), (bytes, salt) => {

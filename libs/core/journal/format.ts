@@ -3,6 +3,8 @@
  * whole blocks. All integers are little-endian.
  */
 
+import { combineCrc32c } from './crc-combine';
+
 /** CRC-32C of `bytes`, going on from `seed` (0 to begin). Handed in, since cores import nothing. */
 export type Crc32c = (bytes: Uint8Array, seed: number) => number;
 
@@ -141,6 +143,7 @@ export function decodeFileHeader(block: Buffer, crc32c: Crc32c): HeaderBlock {
 /**
  * Writes a group's header into `into`. The CRC goes over the header after it and the payload, from the salt's seed; the
  * padding is not covered.
+ * @param known the CRC-32C (from 0) of parts of the payload by their number, where somebody went over those bytes already
  */
 export function encodeGroupHeader(
   into: Buffer,
@@ -149,6 +152,7 @@ export function encodeGroupHeader(
   salt: Uint8Array,
   seed: number,
   crc32c: Crc32c,
+  known: readonly (number | undefined)[] = [],
 ): void {
   into.fill(0, 0, GROUP_HEADER_BYTES);
   into.set(salt.subarray(0, TAG_BYTES), 0);
@@ -159,7 +163,10 @@ export function encodeGroupHeader(
   writeUInt53(into, header.redo, 32);
   into.writeUInt32LE(header.blockIndex, 40);
   let crc = crc32c(into.subarray(12, GROUP_HEADER_BYTES), seed);
-  for (const chunk of payload) crc = crc32c(chunk, crc);
+  for (const [at, chunk] of payload.entries()) {
+    const chunkCrc = known[at];
+    crc = chunkCrc === undefined ? crc32c(chunk, crc) : combineCrc32c(crc, chunkCrc, chunk.length);
+  }
   into.writeUInt32LE(crc, 8);
 }
 

@@ -22,9 +22,14 @@ export class EpochHistory {
     return this.entries;
   }
 
+  /** The newest entry. */
+  get latest(): EpochEntry | undefined {
+    return this.entries[this.entries.length - 1];
+  }
+
   /** The newest epoch, -1 where there is none. */
   get latestEpoch(): number {
-    return this.entries[this.entries.length - 1]?.epoch ?? -1;
+    return this.latest?.epoch ?? -1;
   }
 
   /**

@@ -116,6 +116,13 @@ export class LogState {
     return this.endOffset;
   }
 
+  /** Bytes of batches that are not synced in their segments. */
+  get unsyncedBytes(): number {
+    let bytes = 0;
+    for (const { appended, synced } of this.segments) bytes += appended.bytes - synced.bytes;
+    return bytes;
+  }
+
   /** How far the bytes of the log are written without a hole. */
   get writtenEndOffset(): number {
     for (let at = this.segments.length - 1; at >= 0; at -= 1) {
@@ -150,6 +157,18 @@ export class LogState {
     for (const segment of this.segments) this.sizeBytes += segment.sizeBytes;
     this.cutProducers(cut.offset, found);
     return removed;
+  }
+
+  /** An empty log begins anew at `offset`, and remembers nothing of what was before. */
+  startAt(offset: number): void {
+    this.endOffset = offset;
+    this.logStartOffset = offset;
+    this.durableStartOffset = offset;
+    this.epochs = new EpochHistory();
+    this.producers = new ProducerTable();
+    this.syncedProducers = new ProducerTable();
+    this.syncedProducersEnd = offset;
+    this.unsyncedProducerBatches = [];
   }
 
   private cutProducers(endOffset: number, found: Iterable<ProducerEntry> | undefined): void {

@@ -15,6 +15,8 @@ export type ControlRecord =
   | { readonly kind: 'delete'; readonly slot: number }
   | { readonly kind: 'truncate'; readonly slot: number; readonly offset: number }
   | { readonly kind: 'log-start'; readonly slot: number; readonly offset: number }
+  /** All that the log had is gone, and it begins at `offset`: in one record, since half of it would be a shorter log that looks whole. */
+  | { readonly kind: 'begin-anew'; readonly slot: number; readonly offset: number }
   | { readonly kind: 'epoch'; readonly slot: number; readonly epoch: number; readonly startOffset: number };
 
 interface Truncation {
@@ -28,7 +30,7 @@ export class PartitionReplay {
   logStartOffset: number;
   controlPosition: number;
   deleted: boolean;
-  /** The journal holds something of it. */
+  /** The journal holds something of it that the catalogue's record does not reflect. */
   touched = false;
   /** The lowest truncation that the catalogue's record does not reflect. */
   private lowestNewTruncation: number | undefined;
@@ -43,9 +45,10 @@ export class PartitionReplay {
 
   /** First pass. Records that the catalogue's state reflects change nothing, but truncations still bury older batches. */
   note(control: ControlRecord, position: number): void {
-    this.touched = true;
     if (control.kind === 'truncate') this.truncations.push({ position, offset: control.offset });
+    if (control.kind === 'begin-anew') this.truncations.push({ position, offset: 0 });
     if (position <= this.record.controlPosition) return;
+    this.touched = true;
     this.controlPosition = position;
     switch (control.kind) {
       case 'open':
@@ -57,6 +60,11 @@ export class PartitionReplay {
         this.lowestNewTruncation = Math.min(this.lowestNewTruncation ?? control.offset, control.offset);
         this.logStartOffset = Math.min(this.logStartOffset, control.offset);
         this.epochs.truncateTo(control.offset);
+        return;
+      case 'begin-anew':
+        this.lowestNewTruncation = 0;
+        this.logStartOffset = control.offset;
+        this.epochs.truncateTo(0);
         return;
       case 'log-start':
         this.logStartOffset = Math.max(this.logStartOffset, control.offset);
@@ -115,10 +123,10 @@ export class ReplayPlan {
     this.find(control.slot)?.note(control, position);
   }
 
-  /** First pass: a batch of this slot is in the journal. */
-  noteBatch(slot: number): void {
+  /** First pass: a batch of this slot that ends before `endOffset` is in the journal. */
+  noteBatch(slot: number, endOffset: number): void {
     const partition = this.find(slot);
-    if (partition !== undefined) partition.touched = true;
+    if (partition !== undefined && endOffset > partition.record.syncedEndOffset) partition.touched = true;
   }
 
   /** The partition that a slot names; `undefined` where the catalogue already knows that it was deleted. */

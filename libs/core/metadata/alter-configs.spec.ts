@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CLUSTER_SETTINGS } from '@streamline/testing/metadata/cluster-settings';
 import type { BrokerEpoch, ClusterId, DirectoryId, MetadataIndex, NodeId, PartitionIndex, TopicId } from '../types/ids';
 import type { ConfigChange, ResourceConfigChange } from './alter-configs';
 import { alterConfigs } from './alter-configs';
@@ -6,20 +7,7 @@ import { bootstrapCluster, differingSettings } from './cluster';
 import { MetadataState } from './metadata-state';
 
 const TOPIC = 'topictopictopictopic00' as TopicId;
-const SETTINGS = {
-  defaultReplicationFactor: 1,
-  minInsyncReplicas: 1,
-  uncleanLeaderElection: false,
-  durability: 'fsync',
-  sessionTimeoutMs: 10_000,
-  rackAwareAssignment: false,
-  numPartitions: 1,
-  messageMaxBytes: 1_048_588,
-  logSegmentBytes: 1_073_741_824,
-  logRetentionMs: 604_800_000,
-  logRetentionBytes: -1,
-  maxDecompressedMessageBytes: 67_108_864,
-} as const;
+const SETTINGS = { ...CLUSTER_SETTINGS, rackAwareAssignment: false };
 
 /** A bootstrapped cluster with broker 1 and topic `t`, whose only partition has lost its replica's data. */
 function cluster(): MetadataState {
@@ -29,7 +17,16 @@ function cluster(): MetadataState {
   const broker = { brokerId: 1 as NodeId, brokerEpoch: 2 as BrokerEpoch };
   const directoryId = 'directorydirectory0000' as DirectoryId;
   state.apply(2 as MetadataIndex, [
-    { kind: 'registerBroker', ...broker, incarnationId: 'i', directoryId, endpoints: [], rack: undefined, fenced: true },
+    {
+      kind: 'registerBroker',
+      ...broker,
+      incarnationId: 'i',
+      directoryId,
+      endpoints: [],
+      rack: undefined,
+      features: undefined,
+      fenced: true,
+    },
     { kind: 'brokerState', ...broker, state: 'Running', fenced: false },
     { kind: 'topic', topicId: TOPIC, name: 't' },
     {
@@ -40,6 +37,9 @@ function cluster(): MetadataState {
       isr: [],
       elr: [],
       lastKnownElr: [],
+      addingReplicas: [],
+      removingReplicas: [],
+      failedReplicas: [],
       leader: undefined,
       leaderEpoch: 4 as never,
       partitionEpoch: 0,
@@ -125,8 +125,13 @@ describe('altering configs', () => {
     ['a read-only config cluster-wide', { ...clusterWide, changes: [set('socket.request.max.bytes', '5')] }, 42],
     ['removing a read-only config', { ...clusterWide, changes: [change('delete', 'streamline.rack.aware.assignment')] }, 42],
     ['an unknown config cluster-wide', { ...clusterWide, changes: [set('no.such', '5')] }, 40],
+    ['a larger batch than the journal takes', { changes: [set('max.message.bytes', '8388609')] }, 40],
+    [
+      'a larger batch than the journal takes as the default',
+      { ...clusterWide, changes: [set('message.max.bytes', '8388609')] },
+      40,
+    ],
     ['compaction as the default', { ...clusterWide, changes: [set('log.cleanup.policy', 'compact')] }, 40],
-    ['a default replication factor above 1', { ...clusterWide, changes: [set('default.replication.factor', '3')] }, 40],
   ];
 
   it.each(refused)('refuses %s', (_, resource, code) => {

@@ -6,9 +6,11 @@ import type { ParsedConfig } from './config-definition';
 import { splitList } from './config-definition';
 import type { Decision, Failure } from './decision';
 import { failure, splitRecords } from './decision';
-import { leadersForLeaderless } from './elections';
+import { elrAfter, leadersForLeaderless } from './elections';
 import type { ConfigResourceType, MetadataImage } from './image';
 import type { MetadataRecord } from './records';
+import type { ReplicationLimits } from './replication-limits';
+import { REPLICATION_LIMITS } from './replication-limits';
 import { topicConfigDefinition } from './topic-config-definitions';
 import { checkTopicConfig, inheritedTopicConfig } from './topic-configs';
 
@@ -44,7 +46,11 @@ export interface ResourceOutcome {
 type ConfigTexts = ReadonlyMap<string, string>;
 
 /** Changes dynamic configs; each resource succeeds or fails by itself. */
-export function alterConfigs(image: MetadataImage, command: AlterConfigs): Decision<readonly ResourceOutcome[]> {
+export function alterConfigs(
+  image: MetadataImage,
+  command: AlterConfigs,
+  limits: ReplicationLimits = REPLICATION_LIMITS,
+): Decision<readonly ResourceOutcome[]> {
   const counts = new Map<string, number>();
   for (const { resourceType, resourceName } of command.resources) {
     const key = `${resourceType}:${resourceName}`;
@@ -56,7 +62,7 @@ export function alterConfigs(image: MetadataImage, command: AlterConfigs): Decis
     const repeated = (counts.get(`${resourceType}:${resourceName}`) ?? 0) > 1;
     const outcome = repeated
       ? failure(ErrorCode.INVALID_REQUEST, `Each resource must appear at most once, but '${resourceName}' does not.`)
-      : alterResource(image, resource);
+      : alterResource(image, resource, limits);
     if ('errorCode' in outcome) return { resourceType, resourceName, error: outcome };
     entries.push(...outcome);
     return { resourceType, resourceName, error: undefined };
@@ -66,7 +72,7 @@ export function alterConfigs(image: MetadataImage, command: AlterConfigs): Decis
 
 type Entries = readonly (readonly MetadataRecord[])[];
 
-function alterResource(image: MetadataImage, resource: ResourceConfigChange): Entries | Failure {
+function alterResource(image: MetadataImage, resource: ResourceConfigChange, limits: ReplicationLimits): Entries | Failure {
   const type = existingResource(image, resource);
   if (typeof type !== 'number') return type;
   const before = image.dynamicConfigs(type, resource.resourceName);
@@ -75,7 +81,7 @@ function alterResource(image: MetadataImage, resource: ResourceConfigChange): En
   const set: MetadataRecord[] = [];
   for (const [name, value] of after) {
     if (before.get(name) === value) continue;
-    const checked = checkedValue(type, resource.resourceName, name, value);
+    const checked = checkedValue(resource, name, value, limits);
     if (typeof checked !== 'string') return checked;
     if (before.get(name) !== checked) set.push(configRecord(type, resource.resourceName, name, checked));
   }
@@ -90,7 +96,9 @@ function alterResource(image: MetadataImage, resource: ResourceConfigChange): En
     ...set,
   ];
   if (records.length === 0) return [];
-  return [records, ...splitRecords(electionsAfter(image, type, resource.resourceName, after))];
+  const overrides = type === 4 ? { cluster: after } : { topic: resource.resourceName, own: after };
+  // Allowing unclean elections takes effect at once, on partitions that nobody leads.
+  return [...splitRecords(elrAfter(image, overrides)), records, ...splitRecords(leadersForLeaderless(image, overrides))];
 }
 
 function existingResource(
@@ -198,9 +206,16 @@ function combined(list: string, change: string, operation: 'append' | 'subtract'
 }
 
 /** The value as it will be kept, or what is wrong with it. */
-function checkedValue(type: ConfigResourceType, resourceName: string, name: string, value: string): string | Failure {
+function checkedValue(
+  { resourceType, resourceName }: ResourceConfigChange,
+  name: string,
+  value: string,
+  limits: ReplicationLimits,
+): string | Failure {
+  const type = resourceType === 2 ? 2 : 4;
   if (isReadOnly(type, name)) return readOnlyFailure(name);
-  const checked: ParsedConfig = type === 2 ? checkTopicConfig(resourceName, name, value) : checkClusterConfig(name, value);
+  const checked: ParsedConfig =
+    type === 2 ? checkTopicConfig(resourceName, name, value) : checkClusterConfig(name, value, limits);
   return checked.ok ? checked.text : failure(ErrorCode.INVALID_CONFIG, checked.message);
 }
 
@@ -219,15 +234,4 @@ function configRecord(
   value: string | undefined,
 ): MetadataRecord {
   return { kind: 'config', resourceType, resourceName, name, value };
-}
-
-/** Allowing unclean elections takes effect at once, on partitions that nobody leads. */
-function electionsAfter(
-  image: MetadataImage,
-  type: ConfigResourceType,
-  resourceName: string,
-  after: ConfigTexts,
-): readonly MetadataRecord[] {
-  if (type === 4) return leadersForLeaderless(image, { cluster: after });
-  return leadersForLeaderless(image, { topic: resourceName, own: after });
 }

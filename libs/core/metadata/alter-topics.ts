@@ -1,12 +1,15 @@
 import { ErrorCode } from '../types/error-code';
 import type { NodeId, TopicId } from '../types/ids';
 import type { ReplicaAssignment } from './assignment';
-import { assignedReplicas, checkedPlacement, liveBrokers } from './assignment';
+import { assignedReplicas, checkedPlacement } from './assignment';
 import { duplicates, newPartition, PARTITIONS_PER_REQUEST_MAX } from './create-topics';
 import type { Decision, Failure } from './decision';
 import { failure, joinRecords, splitRecords } from './decision';
 import type { MetadataImage, TopicImage } from './image';
+import { targetOf } from './moves';
 import type { MetadataRecord } from './records';
+import type { ReplicationLimits } from './replication-limits';
+import { REPLICATION_LIMITS } from './replication-limits';
 import { isInternalTopic } from './topic-configs';
 
 /** Exactly one of the two is to be there. */
@@ -80,7 +83,11 @@ export interface NamedOutcome {
 }
 
 /** Adds partitions to topics; each topic succeeds or fails by itself, but for a request that asks for too many in all. */
-export function createPartitions(image: MetadataImage, command: CreatePartitions): Decision<readonly NamedOutcome[]> {
+export function createPartitions(
+  image: MetadataImage,
+  command: CreatePartitions,
+  limits: ReplicationLimits = REPLICATION_LIMITS,
+): Decision<readonly NamedOutcome[]> {
   const names = [...new Set(command.topics.map(({ name }) => name))];
   const added = command.topics.reduce((sum, { name, count }) => {
     return sum + Math.max(0, count - (topicByName(image, name)?.partitions.length ?? count));
@@ -102,7 +109,7 @@ export function createPartitions(image: MetadataImage, command: CreatePartitions
     }));
   for (const topic of command.topics) {
     if (twice.has(topic.name)) continue;
-    const outcome = partitionsToAdd(image, topic);
+    const outcome = partitionsToAdd(image, topic, limits);
     if ('errorCode' in outcome) {
       answer.push({ name: topic.name, error: outcome });
       continue;
@@ -113,7 +120,11 @@ export function createPartitions(image: MetadataImage, command: CreatePartitions
   return { entries: command.validateOnly ? [] : joinRecords(wholes), answer };
 }
 
-function partitionsToAdd(image: MetadataImage, request: MorePartitions): readonly MetadataRecord[] | Failure {
+function partitionsToAdd(
+  image: MetadataImage,
+  request: MorePartitions,
+  limits: ReplicationLimits,
+): readonly MetadataRecord[] | Failure {
   const topic = topicByName(image, request.name);
   if (topic === undefined) {
     return failure(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic called '${request.name}'.`);
@@ -133,23 +144,36 @@ function partitionsToAdd(image: MetadataImage, request: MorePartitions): readonl
     );
   }
   const additional = request.count - current;
-  const replicas = replicasToAdd(image, topic, additional, request.assignments);
+  const replicas =
+    request.assignments === undefined
+      ? placedBeside(image, topic, additional, limits)
+      : replicasToAdd(image, topic, additional, request.assignments, limits);
   if ('errorCode' in replicas) return replicas;
   return replicas.map((nodes, at) => newPartition(image, topic.id, current + at, nodes));
+}
+
+/** On the brokers that have the fewest of the topic. */
+function placedBeside(
+  image: MetadataImage,
+  topic: TopicImage,
+  additional: number,
+  limits: ReplicationLimits,
+): readonly (readonly NodeId[])[] | Failure {
+  const existing = topic.partitions.map(targetOf);
+  const replicationFactor = existing[0]?.length ?? 0;
+  const request = { partitions: additional, replicationFactor, firstShift: existing.length, existing };
+  return checkedPlacement(image, request, limits);
 }
 
 function replicasToAdd(
   image: MetadataImage,
   topic: TopicImage,
   additional: number,
-  assignments: readonly (readonly NodeId[])[] | undefined,
+  assignments: readonly (readonly NodeId[])[],
+  limits: ReplicationLimits,
 ): readonly (readonly NodeId[])[] | Failure {
-  const first = topic.partitions[0]?.replicas ?? [];
+  const first = topic.partitions.slice(0, 1).flatMap(targetOf);
   const current = topic.partitions.length;
-  if (assignments === undefined) {
-    const request = { partitions: additional, replicationFactor: first.length, firstShift: (first[0] ?? 0) + current };
-    return checkedPlacement(liveBrokers(image), request);
-  }
   if (assignments.length !== additional) {
     return failure(
       ErrorCode.INVALID_REPLICA_ASSIGNMENT,
@@ -164,7 +188,7 @@ function replicasToAdd(
     );
   }
   const wanted: ReplicaAssignment[] = assignments.map((nodes, at) => ({ partition: current + at, replicas: nodes }));
-  return assignedReplicas(image, wanted, current);
+  return assignedReplicas(image, wanted, current, limits);
 }
 
 function topicByName(image: MetadataImage, name: string): TopicImage | undefined {

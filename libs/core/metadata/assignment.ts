@@ -1,11 +1,14 @@
 import { ErrorCode } from '../types/error-code';
 import type { NodeId } from '../types/ids';
+import { RACK_AWARE_CONFIG } from './broker-config-definitions';
+import { clusterConfigText } from './broker-configs';
 import type { Failure } from './decision';
 import { failure } from './decision';
 import { mayLead } from './elections';
 import type { MetadataImage } from './image';
 import type { PlacementBroker, PlacementRequest } from './placement';
 import { placeReplicas } from './placement';
+import type { ReplicationLimits } from './replication-limits';
 
 /** Replicas of one partition, as an operator wants them; the first is the preferred leader. */
 export interface ReplicaAssignment {
@@ -13,20 +16,19 @@ export interface ReplicaAssignment {
   readonly replicas: readonly NodeId[];
 }
 
-/** Until replicas are copied between brokers, a second one would be a promise that nobody keeps. */
-export const REPLICATION_FACTOR_MAX = 1;
-
 /** Brokers that can take new replicas. */
-export function liveBrokers(image: MetadataImage): readonly PlacementBroker[] {
+function liveBrokers(image: MetadataImage): readonly PlacementBroker[] {
   return [...image.brokers.values()].filter(mayLead);
 }
 
 /** Places partitions on live brokers, or says why that cannot be. */
 export function checkedPlacement(
-  live: readonly PlacementBroker[],
-  request: PlacementRequest,
+  image: MetadataImage,
+  request: Omit<PlacementRequest, 'rackAware'>,
+  limits: ReplicationLimits,
 ): readonly (readonly NodeId[])[] | Failure {
   const { replicationFactor } = request;
+  const live = liveBrokers(image);
   if (replicationFactor > live.length) {
     const cannot = `Unable to replicate the partition ${replicationFactor} time(s): `;
     const why =
@@ -35,7 +37,9 @@ export function checkedPlacement(
         : `the target replication factor of ${replicationFactor} cannot be reached because only ${live.length} broker(s) are registered and alive.`;
     return failure(ErrorCode.INVALID_REPLICATION_FACTOR, cannot + why);
   }
-  return replicationFailure(replicationFactor) ?? placeReplicas(live, request);
+  const tooMany = replicationFailure(replicationFactor, limits);
+  if (tooMany !== undefined) return tooMany;
+  return placeReplicas(live, { ...request, rackAware: clusterConfigText(image, RACK_AWARE_CONFIG) === 'true' });
 }
 
 /** An operator's assignment for the partitions from `firstPartition` on, checked as Kafka does. */
@@ -43,6 +47,7 @@ export function assignedReplicas(
   image: MetadataImage,
   assignments: readonly ReplicaAssignment[],
   firstPartition: number,
+  limits: ReplicationLimits,
 ): readonly (readonly NodeId[])[] | Failure {
   const byPartition = new Map<number, readonly NodeId[]>();
   for (const { partition, replicas } of assignments) {
@@ -57,14 +62,17 @@ export function assignedReplicas(
         `partitions should be a consecutive ${firstPartition}-based integer sequence: partition ${partition} has no assignment`,
       );
     }
-    const fault = replicasFault(image, partition, replicas, ordered[0]?.length ?? replicas.length);
+    const fault =
+      replicasFault(image, partition, replicas, ordered[0]?.length ?? replicas.length) ??
+      replicationFailure(replicas.length, limits);
     if (fault !== undefined) return fault;
     ordered.push(replicas);
   }
   return ordered;
 }
 
-function replicasFault(
+/** What is wrong with the replicas that an operator wants for a partition, as Kafka says it. */
+export function replicasFault(
   image: MetadataImage,
   partition: number,
   replicas: readonly NodeId[],
@@ -85,8 +93,6 @@ function replicasFault(
       `The manual partition assignment includes a partition with ${replicas.length} replica(s), but this is not consistent with previous partitions, which have ${expectedCount} replica(s).`,
     );
   }
-  const tooMany = replicationFailure(replicas.length);
-  if (tooMany !== undefined) return tooMany;
   if (!liveBrokers(image).some(({ id }) => replicas.includes(id))) {
     return invalid(
       `All brokers specified in the manual partition assignment for partition ${partition} are fenced or in controlled shutdown.`,
@@ -95,11 +101,11 @@ function replicasFault(
   return undefined;
 }
 
-function replicationFailure(replicationFactor: number): Failure | undefined {
-  if (replicationFactor <= REPLICATION_FACTOR_MAX) return undefined;
+export function replicationFailure(replicationFactor: number, { replicationFactorMax }: ReplicationLimits): Failure | undefined {
+  if (replicationFactor <= replicationFactorMax) return undefined;
   return failure(
     ErrorCode.INVALID_REPLICATION_FACTOR,
-    `Replication factor ${replicationFactor} is larger than ${REPLICATION_FACTOR_MAX}: replication between brokers is not built yet, so every partition has exactly one replica.`,
+    `Replication factor ${replicationFactor} is larger than ${replicationFactorMax}.`,
   );
 }
 

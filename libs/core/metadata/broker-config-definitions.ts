@@ -1,3 +1,4 @@
+import { RECORD_BATCH_BYTES_MAX } from '../types/limits';
 import type { ConfigDefinition, ConfigType, ValidValues } from './config-definition';
 import { DEFAULT_MAX_DECOMPRESSED_MESSAGE_BYTES, LONG_MAX_TEXT } from './topic-config-definitions';
 
@@ -101,12 +102,29 @@ const TOPIC_DEFAULTS: readonly BrokerConfigDefinition[] = [
     'Default of the topic config of that name.',
     '2147483639',
   ),
-  clusterWide('message.max.bytes', 'INT', '1048588', atLeast(0n), 'Default of max.message.bytes.'),
+  clusterWide(
+    'message.max.bytes',
+    'INT',
+    '1048588',
+    atLeast(0n, BigInt(RECORD_BATCH_BYTES_MAX)),
+    'Default of max.message.bytes, with the same bound.',
+  ),
   clusterWide('min.insync.replicas', 'INT', '1', atLeast(1n), 'Default of the topic config of that name.'),
   clusterWide('unclean.leader.election.enable', 'BOOLEAN', 'false', ANY, 'Default of the topic config of that name.'),
 ];
 
+/** Whether leaderships go back to the first replicas by themselves, and how often that is looked at. */
+export const BALANCE_CONFIG = 'auto.leader.rebalance.enable';
+export const BALANCE_INTERVAL_CONFIG = 'leader.imbalance.check.interval.seconds';
+
 const CLUSTER: readonly BrokerConfigDefinition[] = [
+  clusterWide(
+    BALANCE_CONFIG,
+    'BOOLEAN',
+    'true',
+    ANY,
+    'Whether partitions go back to their preferred leaders by themselves, once these are in sync again.',
+  ),
   clusterWide(
     'broker.session.timeout.ms',
     'INT',
@@ -121,6 +139,20 @@ const CLUSTER: readonly BrokerConfigDefinition[] = [
     '1',
     atLeast(1n, 32_767n),
     'Replicas of topics that are created without saying.',
+  ),
+  clusterWide(
+    'offsets.topic.replication.factor',
+    'SHORT',
+    '3',
+    atLeast(1n, 32_767n),
+    'Replicas of the offsets topic, but no more than there are live brokers; more are added when brokers join.',
+  ),
+  clusterWide(
+    BALANCE_INTERVAL_CONFIG,
+    'LONG',
+    '300',
+    atLeast(1n),
+    'How often partitions are looked for that are not led by their preferred leader.',
   ),
   clusterWide('num.partitions', 'INT', '1', atLeast(1n, 10_000n), 'Partitions of topics that are created without saying.'),
   clusterWide(
@@ -195,7 +227,6 @@ const NODE: readonly BrokerConfigDefinition[] = [
   readOnly('offsets.retention.minutes', 'INT', '10080', atLeast(1n), 'How long offsets of an empty group are kept.'),
   readOnly('offsets.topic.compression.codec', 'INT', '0', ANY, 'Codec of the offsets topic: none.'),
   readOnly('offsets.topic.num.partitions', 'INT', '50', atLeast(1n), 'Partitions of the offsets topic.'),
-  readOnly('offsets.topic.replication.factor', 'SHORT', '1', atLeast(1n), 'Replicas of the offsets topic.', '3'),
   readOnly(
     'offsets.topic.segment.bytes',
     'INT',
@@ -213,6 +244,13 @@ const NODE: readonly BrokerConfigDefinition[] = [
     'How long a partition remembers an idle idempotent producer.',
   ),
   readOnly('queued.max.request.bytes', 'LONG', '-1', ANY, 'The most bytes of requests that wait.'),
+  readOnly(
+    'replica.selector.class',
+    'STRING',
+    'org.apache.kafka.common.replica.RackAwareReplicaSelector',
+    ANY,
+    'Consumers that set client.rack are sent to an in-sync follower in that rack. Apache Kafka has none unless it is set.',
+  ),
   readOnly('socket.request.max.bytes', 'INT', '104857600', atLeast(1n), 'The largest request.'),
 ];
 

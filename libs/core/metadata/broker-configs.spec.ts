@@ -77,11 +77,12 @@ describe('broker configs', () => {
     expect(clusterConfigInteger(stateWith({}), 'num.partitions')).toBe(1);
   });
 
-  it('are refused where their effect is not built', () => {
-    expect(checkClusterConfig('default.replication.factor', '2')).toMatchObject({
+  it('are refused beyond what is possible', () => {
+    expect(checkClusterConfig('default.replication.factor', '4', { replicationFactorMax: 3 })).toMatchObject({
       ok: false,
-      message: expect.stringContaining('not built yet'),
+      message: expect.stringContaining('largest replication factor is 3'),
     });
+    expect(checkClusterConfig('default.replication.factor', '2').ok).toBe(true);
     expect(checkClusterConfig('log.retention.ms', '5').ok).toBe(true);
   });
 });
@@ -102,6 +103,7 @@ describe('BrokerSessions', () => {
         directoryId,
         endpoints: [],
         rack: undefined,
+        features: undefined,
         fenced: true,
       },
     ]);

@@ -2,8 +2,10 @@ import type { NodeId } from '../types/ids';
 import type { BrokerConfigDefinition } from './broker-config-definitions';
 import { BROKER_CONFIGS, brokerConfigDefinition } from './broker-config-definitions';
 import type { ConfigValue, DescribedConfig, DescribedSynonym, ParsedConfig } from './config-definition';
-import { CONFIG_TYPE_CODES, ConfigSource, parseConfig, saturate } from './config-definition';
+import { CONFIG_TYPE_CODES, ConfigSource, parseConfig, readConfig, saturate } from './config-definition';
 import type { MetadataImage } from './image';
+import type { ReplicationLimits } from './replication-limits';
+import { REPLICATION_LIMITS } from './replication-limits';
 import { TOPIC_CONFIGS } from './topic-config-definitions';
 import { defaultFlushMessages, refusalOfTopicDefault } from './topic-configs';
 
@@ -17,13 +19,14 @@ const TOPIC_CONFIG_OF: ReadonlyMap<string, string> = new Map(
 );
 
 /** Checks a config that is about to be set for the whole cluster: known, changeable, of its type, in range, and with an effect. */
-export function checkClusterConfig(name: string, text: string): ParsedConfig {
+export function checkClusterConfig(name: string, text: string, limits: ReplicationLimits = REPLICATION_LIMITS): ParsedConfig {
   const definition = brokerConfigDefinition(name);
   if (definition === undefined) return { ok: false, message: `Unknown broker config name: ${name}` };
   const parsed = parseConfig(definition, text);
   if (!parsed.ok) return parsed;
-  if (name === 'default.replication.factor' && parsed.value !== 1n) {
-    const reason = 'replication is not built yet: the only replication factor is 1';
+  const { replicationFactorMax } = limits;
+  if (name === 'default.replication.factor' && typeof parsed.value === 'bigint' && parsed.value > replicationFactorMax) {
+    const reason = `the largest replication factor is ${replicationFactorMax}`;
     return { ok: false, message: `Invalid value ${parsed.text} for configuration ${name}: refused, because ${reason}` };
   }
   const topicConfig = TOPIC_CONFIG_OF.get(name);
@@ -72,9 +75,7 @@ function clusterConfigValue(image: MetadataImage, name: string): ConfigValue {
   const definition = brokerConfigDefinition(name);
   const text = clusterConfigText(image, name);
   if (definition === undefined || text === null) throw new Error(`Broker config ${name} has no value`);
-  const parsed = parseConfig(definition, text);
-  if (!parsed.ok) throw new Error(`The metadata holds a config value that this version cannot read: ${parsed.message}`);
-  return parsed.value;
+  return readConfig(definition, text);
 }
 
 function valuesOf(definition: BrokerConfigDefinition, cluster: ConfigTexts, fromNode: string | undefined): DescribedSynonym[] {

@@ -4,12 +4,16 @@ import { isUuidText } from '../types/ids';
 import type { Decision, Failure } from './decision';
 import { answerOnly, failure, splitRecords } from './decision';
 import { departuresOf, leadersForLeaderless } from './elections';
+import type { SupportedFeature } from './features';
+import { MetadataVersion, metadataVersion, unsupportedFinalized } from './features';
 import type { BrokerImage, BrokerState, Endpoint, MetadataImage } from './image';
 import type { Departure } from './leadership';
 import type { MetadataRecord } from './records';
 
 /** Most listeners that a broker registers. */
 const ENDPOINTS_MAX = 16;
+/** Most features that a broker registers. */
+const FEATURES_MAX = 64;
 /** Longest host, rack or incarnation id, in characters. */
 const TEXT_LENGTH_MAX = 255;
 
@@ -21,10 +25,14 @@ export interface RegisterBroker {
   readonly directoryId: DirectoryId;
   readonly endpoints: readonly Endpoint[];
   readonly rack: string | undefined;
+  /** The levels of features that it supports; none where its version is older than telling them. */
+  readonly features: readonly SupportedFeature[];
   /** Epoch of the last clean stop, -1 after an unclean one. */
   readonly previousBrokerEpoch: number;
   /** The machine was not restarted since, so that its page cache survived (P-1). */
   readonly sameBoot: boolean;
+  /** Nothing was found where it keeps its logs. */
+  readonly storageIsNew: boolean;
 }
 
 export type RegistrationAnswer =
@@ -46,7 +54,7 @@ export function registerBroker(
   command: RegisterBroker,
   nextIndex: MetadataIndex,
 ): Decision<RegistrationAnswer> {
-  const { brokerId, incarnationId, directoryId, endpoints, rack } = command;
+  const { brokerId, incarnationId, directoryId, endpoints, rack, features } = command;
   const known = image.brokers.get(brokerId);
   const error = registrationFailure(image, command, known);
   if (error !== undefined) return answerOnly({ error });
@@ -67,15 +75,17 @@ export function registerBroker(
     directoryId,
     endpoints,
     rack,
+    // Only what the finalized level has: an older version that reads it would lose it again.
+    features: metadataVersion(image) >= MetadataVersion.SUPPORTED_FEATURES && features.length > 0 ? features : undefined,
     fenced: true,
   };
   return { entries: [...departures, [registration]], answer: { error: undefined, brokerEpoch, possiblyLost } };
 }
 
 function departureAtRegistration(known: BrokerImage, command: RegisterBroker): (config: { flushMessages: number }) => Departure {
-  if (known.directoryId !== command.directoryId) return () => 'new-disk';
+  if (known.directoryId !== command.directoryId || command.storageIsNew) return () => 'new-disk';
   const pageCacheLost = command.previousBrokerEpoch !== known.epoch && !command.sameBoot;
-  return ({ flushMessages }) => (pageCacheLost && flushMessages > 1 ? 'unclean' : 'fenced');
+  return ({ flushMessages }) => (pageCacheLost && flushMessages > 1 ? 'unclean' : 'restarted');
 }
 
 function registrationFailure(image: MetadataImage, command: RegisterBroker, known: BrokerImage | undefined): Failure | undefined {
@@ -103,7 +113,11 @@ function registrationFailure(image: MetadataImage, command: RegisterBroker, know
       `'${command.directoryId}' is no directory id (22 characters of url-safe base64).`,
     );
   }
-  const fault = endpointsFault(command.endpoints);
+  const unsupported = unsupportedFinalized(image, command.features);
+  if (unsupported !== undefined) {
+    return failure(ErrorCode.UNSUPPORTED_VERSION, `Broker ${command.brokerId} cannot register: ${unsupported}.`);
+  }
+  const fault = endpointsFault(command.endpoints) ?? featuresFault(command.features);
   if (fault !== undefined) return failure(ErrorCode.INVALID_REGISTRATION, fault);
   for (const other of image.brokers.values()) {
     if (other.id !== command.brokerId && other.directoryId === command.directoryId) {
@@ -131,6 +145,16 @@ function endpointsFault(endpoints: readonly Endpoint[]): string | undefined {
     ({ host, port }) => host === '' || host.length > TEXT_LENGTH_MAX || !Number.isInteger(port) || port < 1 || port > 65_535,
   );
   return bad === undefined ? undefined : `Listener ${bad.name} has no valid address: '${bad.host}:${bad.port}'.`;
+}
+
+function featuresFault(features: readonly SupportedFeature[]): string | undefined {
+  if (features.length > FEATURES_MAX) return `A broker registers at most ${FEATURES_MAX} features, not ${features.length}.`;
+  const isLevel = (level: number): boolean => Number.isInteger(level) && level >= 0;
+  const bad = features.find(
+    ({ name, minLevel, maxLevel }) =>
+      name === '' || name.length > TEXT_LENGTH_MAX || !isLevel(minLevel) || !isLevel(maxLevel) || minLevel > maxLevel,
+  );
+  return bad === undefined ? undefined : `Feature '${bad.name}' has no range of levels: ${bad.minLevel} to ${bad.maxLevel}.`;
 }
 
 function sameRegistration(known: BrokerImage, { directoryId, rack, endpoints }: RegisterBroker): boolean {
@@ -181,21 +205,44 @@ export function brokerHeartbeat(image: MetadataImage, command: BrokerHeartbeat):
   };
 }
 
-/** A broker that was silent for too long is Dead: others lead its partitions where they can. */
-export function expireSession(
+/**
+ * The broker of this epoch was silent for too long, or its process is known to be gone: it is Dead, and others lead its
+ * partitions where they can. One that is heard of again, or registers, is back; a later incarnation is not meant.
+ */
+export function brokerGone(
   image: MetadataImage,
   brokerId: NodeId,
   brokerEpoch: BrokerEpoch,
-): Decision<{ readonly expired: boolean }> {
+): Decision<{ readonly isNews: boolean; readonly wasLeaving: boolean }> {
   const known = image.brokers.get(brokerId);
-  if (known === undefined || known.epoch !== brokerEpoch || known.state === 'Dead') return answerOnly({ expired: false });
-  return { entries: fencing(image, known, 'Dead'), answer: { expired: true } };
+  if (known === undefined || known.epoch !== brokerEpoch || known.state === 'Dead') {
+    return answerOnly({ isNews: false, wasLeaving: false });
+  }
+  const wasLeaving = known.state === 'ShuttingDown';
+  return { entries: fencing(image, known, 'Dead'), answer: { isNews: true, wasLeaving } };
+}
+
+/**
+ * Forgets a broker (KIP-631): it leaves the ISR and the eligible replicas of its partitions, and stays in their replica
+ * lists. As in Apache Kafka it need not have stopped; one that lives registers again. Its copies count for an election only
+ * where it is the sole last known leader, since nobody can tell what disk comes back under its id.
+ */
+export function unregisterBroker(image: MetadataImage, brokerId: NodeId): Decision<Failure | undefined> {
+  const known = image.brokers.get(brokerId);
+  if (known === undefined) return answerOnly(notRegistered(brokerId));
+  const { records } = departuresOf(image, brokerId, () => 'unclean');
+  const gone: MetadataRecord = { kind: 'unregisterBroker', brokerId, brokerEpoch: known.epoch };
+  return { entries: [...splitRecords(records), [gone]], answer: undefined };
+}
+
+function notRegistered(brokerId: NodeId): Failure {
+  return failure(ErrorCode.BROKER_ID_NOT_REGISTERED, `No broker with id ${brokerId} is registered.`);
 }
 
 /** The broker of this epoch, or the reason why it must not act. */
 export function registered(image: MetadataImage, brokerId: NodeId, brokerEpoch: BrokerEpoch): BrokerImage | Failure {
   const known = image.brokers.get(brokerId);
-  if (known === undefined) return failure(ErrorCode.BROKER_ID_NOT_REGISTERED, `No broker with id ${brokerId} is registered.`);
+  if (known === undefined) return notRegistered(brokerId);
   if (known.epoch !== brokerEpoch) {
     return failure(ErrorCode.STALE_BROKER_EPOCH, `Broker ${brokerId} has epoch ${known.epoch} by now, not ${brokerEpoch}.`);
   }

@@ -6,14 +6,10 @@ import { clusterConfigText } from './broker-configs';
 import { registered } from './brokers';
 import type { Decision, Failure } from './decision';
 import { answerOnly, failure } from './decision';
+import { NEW_CLUSTER_FEATURES } from './features';
 import type { MetadataImage } from './image';
 import type { MetadataRecord } from './records';
 import { topicConfigDefinition } from './topic-config-definitions';
-
-/** The feature whose level gates what is written to the metadata log. */
-export const METADATA_VERSION_FEATURE = 'metadata.version';
-/** The newest level that this version writes and reads. */
-export const METADATA_VERSION = 1;
 
 /** Always in the log, as in Kafka with eligible leader replicas (KIP-966): it must never change by a default that changes. */
 const MIN_ISR_CONFIG = 'min.insync.replicas';
@@ -29,6 +25,7 @@ export interface ClusterSettings {
   readonly durability: 'fsync' | 'page-cache';
   readonly sessionTimeoutMs: number;
   readonly rackAwareAssignment: boolean;
+  readonly offsetsTopicReplicationFactor: number;
   readonly numPartitions: number;
   readonly messageMaxBytes: number;
   readonly logSegmentBytes: number;
@@ -53,6 +50,7 @@ export function clusterSettingsAsConfigs(settings: ClusterSettings): readonly (r
     ['broker.session.timeout.ms', String(settings.sessionTimeoutMs)],
     [DURABILITY_CONFIG, settings.durability],
     [RACK_AWARE_CONFIG, String(settings.rackAwareAssignment)],
+    ['offsets.topic.replication.factor', String(settings.offsetsTopicReplicationFactor)],
     ['num.partitions', String(settings.numPartitions)],
     ['message.max.bytes', String(settings.messageMaxBytes)],
     ['log.segment.bytes', String(settings.logSegmentBytes)],
@@ -106,7 +104,7 @@ export function bootstrapCluster(image: MetadataImage, { clusterId, settings }: 
   }
   const records: MetadataRecord[] = [
     { kind: 'cluster', clusterId },
-    { kind: 'featureLevel', name: METADATA_VERSION_FEATURE, level: METADATA_VERSION },
+    ...NEW_CLUSTER_FEATURES.map(({ name, level }): MetadataRecord => ({ kind: 'featureLevel', name, level })),
     ...clusterSettingsAsConfigs(settings)
       .filter(([name, value]) => name === MIN_ISR_CONFIG || value !== defaultOf(name))
       .map(([name, value]): MetadataRecord => ({ kind: 'config', resourceType: 4, resourceName: '', name, value })),

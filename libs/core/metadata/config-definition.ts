@@ -80,6 +80,17 @@ const INTEGER_BOUNDS: Readonly<Record<'SHORT' | 'INT' | 'LONG', readonly [bigint
 const INTEGER_PATTERN = /^[+-]?\d{1,20}$/;
 const DOUBLE_PATTERN = /^[+-]?(\d{1,32}(\.\d{0,32})?|\.\d{1,32})([eE][+-]?\d{1,3})?$/;
 
+/**
+ * Reads a value that the log holds. Its range does not count: it was checked when the value was set, and what a version
+ * took must not keep a later one with a narrower range from opening the log.
+ */
+export function readConfig(definition: ConfigDefinition, text: string): ConfigValue {
+  const isNumber = definition.valid.kind === 'range' || definition.valid.kind === 'fraction';
+  const parsed = parseConfig(isNumber ? { ...definition, valid: { kind: 'any' } } : definition, text);
+  if (!parsed.ok) throw new Error(`The metadata holds a config value that this version cannot read: ${parsed.message}`);
+  return parsed.value;
+}
+
 /** Reads `text` as Kafka's ConfigDef does (surrounding blanks do not count) and checks it against the definition. */
 export function parseConfig(definition: ConfigDefinition, text: string): ParsedConfig {
   if (text.length > MAX_CONFIG_VALUE_LENGTH) {

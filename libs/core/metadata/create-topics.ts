@@ -1,13 +1,15 @@
 import { ErrorCode } from '../types/error-code';
 import type { LeaderEpoch, NodeId, PartitionIndex, TopicId } from '../types/ids';
 import type { ReplicaAssignment } from './assignment';
-import { assignedReplicas, checkedPlacement, liveBrokers } from './assignment';
+import { assignedReplicas, checkedPlacement } from './assignment';
 import { clusterConfigInteger } from './broker-configs';
 import type { Decision, Failure } from './decision';
 import { failure, joinRecords } from './decision';
 import { mayLead } from './elections';
 import type { MetadataImage } from './image';
 import type { MetadataRecord, PartitionRecord } from './records';
+import type { ReplicationLimits } from './replication-limits';
+import { REPLICATION_LIMITS } from './replication-limits';
 import { checkTopicConfig } from './topic-configs';
 import { collisionKey, topicNameFault } from './topic-name';
 
@@ -21,7 +23,7 @@ export interface TopicNamespace extends MetadataImage {
 
 export interface NewTopic {
   readonly name: string;
-  /** Fresh and random; used only if the topic comes to be. */
+  /** Random, of this command: a topic that has it was created by this very command, whose answer was lost. */
   readonly topicId: TopicId;
   /** -1: the cluster's default. */
   readonly partitions: number;
@@ -48,7 +50,11 @@ export type CreatedTopic =
     };
 
 /** Creates topics; each succeeds or fails by itself, but for a request that asks for too many partitions in all. */
-export function createTopics(image: TopicNamespace, command: CreateTopics): Decision<readonly CreatedTopic[]> {
+export function createTopics(
+  image: TopicNamespace,
+  command: CreateTopics,
+  limits: ReplicationLimits = REPLICATION_LIMITS,
+): Decision<readonly CreatedTopic[]> {
   const requested = command.topics.reduce((sum, topic) => sum + requestedPartitions(image, topic), 0);
   if (requested > PARTITIONS_PER_REQUEST_MAX) {
     const error = failure(
@@ -72,6 +78,11 @@ export function createTopics(image: TopicNamespace, command: CreateTopics): Deci
   let placed = image.topics.size;
   for (const topic of command.topics) {
     if (twice.has(topic.name)) continue;
+    const done = createdBefore(image, topic);
+    if (done !== undefined) {
+      answer.push(done);
+      continue;
+    }
     const error = nameFailure(image, topic.name, taken);
     if (error !== undefined) {
       answer.push({ name: topic.name, error });
@@ -82,7 +93,7 @@ export function createTopics(image: TopicNamespace, command: CreateTopics): Deci
       answer.push({ name: topic.name, error: configs });
       continue;
     }
-    const replicas = replicasOf(image, topic, placed);
+    const replicas = replicasOf(image, topic, placed, limits);
     if ('errorCode' in replicas) {
       answer.push({ name: topic.name, error: replicas });
       continue;
@@ -96,6 +107,15 @@ export function createTopics(image: TopicNamespace, command: CreateTopics): Deci
     answer.push({ name, error: undefined, topicId, partitions: replicas.length, replicationFactor });
   }
   return { entries: command.validateOnly ? [] : joinRecords(wholes), answer };
+}
+
+/** The same command came before: what it created is there, and it is told so instead of TOPIC_ALREADY_EXISTS. */
+function createdBefore(image: MetadataImage, { name, topicId }: NewTopic): CreatedTopic | undefined {
+  const known = image.topics.get(topicId);
+  if (known?.name !== name) return undefined;
+  const { partitions } = known;
+  const replicationFactor = partitions[0]?.replicas.length ?? 0;
+  return { name, error: undefined, topicId, partitions: partitions.length, replicationFactor };
 }
 
 /** Names that occur more than once. */
@@ -125,6 +145,9 @@ export function newPartition(
     isr,
     elr: [],
     lastKnownElr: [],
+    addingReplicas: [],
+    removingReplicas: [],
+    failedReplicas: [],
     leader: isr[0],
     leaderEpoch: 0 as LeaderEpoch,
     partitionEpoch: 0,
@@ -168,8 +191,13 @@ function requestedPartitions(image: MetadataImage, topic: NewTopic): number {
   return topic.partitions === -1 ? clusterConfigInteger(image, 'num.partitions') : Math.max(0, topic.partitions);
 }
 
-function replicasOf(image: MetadataImage, topic: NewTopic, firstShift: number): readonly (readonly NodeId[])[] | Failure {
-  if (topic.assignments.length > 0) return manualReplicas(image, topic);
+function replicasOf(
+  image: MetadataImage,
+  topic: NewTopic,
+  firstShift: number,
+  limits: ReplicationLimits,
+): readonly (readonly NodeId[])[] | Failure {
+  if (topic.assignments.length > 0) return manualReplicas(image, topic, limits);
   if (topic.replicationFactor < -1 || topic.replicationFactor === 0) {
     return failure(
       ErrorCode.INVALID_REPLICATION_FACTOR,
@@ -184,10 +212,14 @@ function replicasOf(image: MetadataImage, topic: NewTopic, firstShift: number): 
   }
   const replicationFactor =
     topic.replicationFactor === -1 ? clusterConfigInteger(image, 'default.replication.factor') : topic.replicationFactor;
-  return checkedPlacement(liveBrokers(image), { partitions: requestedPartitions(image, topic), replicationFactor, firstShift });
+  return checkedPlacement(image, { partitions: requestedPartitions(image, topic), replicationFactor, firstShift }, limits);
 }
 
-function manualReplicas(image: MetadataImage, topic: NewTopic): readonly (readonly NodeId[])[] | Failure {
+function manualReplicas(
+  image: MetadataImage,
+  topic: NewTopic,
+  limits: ReplicationLimits,
+): readonly (readonly NodeId[])[] | Failure {
   if (topic.replicationFactor !== -1) {
     return failure(
       ErrorCode.INVALID_REQUEST,
@@ -200,7 +232,7 @@ function manualReplicas(image: MetadataImage, topic: NewTopic): readonly (readon
       'A manual partition assignment was specified, but numPartitions was not set to -1.',
     );
   }
-  return assignedReplicas(image, topic.assignments, 0);
+  return assignedReplicas(image, topic.assignments, 0, limits);
 }
 
 function topicRecords(

@@ -1,10 +1,10 @@
 import type { NodeId, TopicId } from '../types/ids';
 import type { BrokerImage, MetadataImage, PartitionImage } from './image';
 import type { Departure, ElectionRules } from './leadership';
-import { withLeader, withoutReplica } from './leadership';
+import { withLeader, withoutNeedlessElr, withoutReplica } from './leadership';
 import type { MetadataRecord } from './records';
 import type { TopicConfigValues } from './topic-configs';
-import { effectiveMinInsyncReplicas, topicConfigValues } from './topic-configs';
+import { topicConfigValues } from './topic-configs';
 
 type ConfigTexts = ReadonlyMap<string, string>;
 
@@ -31,7 +31,23 @@ export function leadersForLeaderless(
   const records: MetadataRecord[] = [];
   eachPartition(image, overrides, (partition, config) => {
     if (partition.leader !== undefined) return;
-    const change = withLeader(partition, rulesFor(partition, config, alive));
+    const change = withLeader(partition, rulesFor(config, alive));
+    if (change !== undefined) records.push(change);
+  });
+  return records;
+}
+
+/**
+ * Nobody is eligible any more where a lower min.insync.replicas makes the ISR large enough: its leader commits without the others
+ * from then on. To be written before the configs themselves (KIP-966).
+ */
+export function elrAfter(image: MetadataImage, overrides: ConfigOverrides): MetadataRecord[] {
+  const records: MetadataRecord[] = [];
+  eachPartition(image, overrides, (partition, config) => {
+    const change = withoutNeedlessElr(
+      partition,
+      rulesFor(config, () => false),
+    );
     if (change !== undefined) records.push(change);
   });
   return records;
@@ -55,24 +71,31 @@ export function departuresOf(
   eachPartition(image, {}, (partition, config) => {
     if (!partition.replicas.includes(node)) return;
     const departure = departureOf(config);
-    const change = withoutReplica(partition, node, departure, rulesFor(partition, config, alive));
+    const change = withoutReplica(partition, node, departure, rulesFor(config, alive));
     if (change === undefined) return;
     records.push(change);
-    if (departure !== 'fenced' && holdsAll(partition, node)) possiblyLost++;
+    if ((departure === 'unclean' || departure === 'new-disk') && holdsAll(partition, node)) possiblyLost++;
   });
   return { records, possiblyLost };
 }
 
-/** True where no other replica has every acknowledged record. */
-function holdsAll(partition: PartitionImage, node: NodeId): boolean {
-  const complete = [...partition.isr, ...partition.elr];
-  return complete.includes(node) && complete.every((each) => each === node);
+/** True where the broker has every acknowledged record, and no other replica is known to. */
+export function holdsAll({ isr, elr, lastKnownElr }: PartitionImage, node: NodeId): boolean {
+  const complete = isr.length + elr.length > 0 ? [...isr, ...elr] : lastKnownElr;
+  return complete.length === 1 && complete[0] === node;
 }
 
-function rulesFor(partition: PartitionImage, config: TopicConfigValues, alive: (node: NodeId) => boolean): ElectionRules {
+/** The rules for an election of this partition as the image stands. */
+export function electionRules(image: MetadataImage, partition: PartitionImage): ElectionRules {
+  const name = image.topics.get(partition.topicId)?.name ?? '';
+  const config = topicConfigValues(image.dynamicConfigs(2, name), image.dynamicConfigs(4, ''));
+  return rulesFor(config, (node) => mayLead(image.brokers.get(node)));
+}
+
+function rulesFor(config: TopicConfigValues, alive: (node: NodeId) => boolean): ElectionRules {
   return {
     mayLead: alive,
-    minInsyncReplicas: effectiveMinInsyncReplicas(config, partition.replicas.length),
+    minInsyncReplicas: config.minInsyncReplicas,
     uncleanElection: config.uncleanLeaderElectionEnable,
   };
 }

@@ -8,6 +8,7 @@ import type {
   PartitionIndex,
   TopicId,
 } from '../types/ids';
+import type { SupportedFeature } from './features';
 
 /** The guide's broker states; `Dead` brokers stay listed until they are removed. */
 export type BrokerState = 'Starting' | 'Running' | 'ShuttingDown' | 'Dead';
@@ -28,6 +29,8 @@ export interface BrokerImage {
   readonly directoryId: DirectoryId;
   readonly endpoints: readonly Endpoint[];
   readonly rack: string | undefined;
+  /** What it supports; undefined where it registered before that was written (`metadata.version` 1). */
+  readonly features: readonly SupportedFeature[] | undefined;
   readonly state: BrokerState;
   /** A fenced broker leads nothing and is not shown to clients. */
   readonly fenced: boolean;
@@ -40,6 +43,12 @@ export interface PartitionImage {
   readonly isr: readonly NodeId[];
   readonly elr: readonly NodeId[];
   readonly lastKnownElr: readonly NodeId[];
+  /** Those of `replicas` that a reassignment adds. */
+  readonly addingReplicas: readonly NodeId[];
+  /** Those of `replicas` that it drops once all that are added are in the ISR. */
+  readonly removingReplicas: readonly NodeId[];
+  /** Replicas with a log that failed: until their broker registers anew they are nobody's leader, nor in an ISR. */
+  readonly failedReplicas: readonly NodeId[];
   /** Absent: nobody leads. */
   readonly leader: NodeId | undefined;
   readonly leaderEpoch: LeaderEpoch;

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { LeaderEpoch, NodeId, PartitionIndex, TopicId } from '../types/ids';
 import type { PartitionImage } from './image';
 import type { ElectionRules } from './leadership';
-import { withLeader, withoutReplica } from './leadership';
-import { placeReplicas } from './placement';
+import { isUncleanElection, withLeader, withoutReplica } from './leadership';
+import { moved } from './moves';
 import type { PartitionChangeRecord } from './records';
 
 const nodes = (...ids: number[]): NodeId[] => ids as NodeId[];
@@ -17,6 +17,9 @@ function partition(part: Partial<PartitionImage>): PartitionImage {
     isr: nodes(1, 2, 3),
     elr: [],
     lastKnownElr: [],
+    addingReplicas: [],
+    removingReplicas: [],
+    failedReplicas: [],
     leader: 1 as NodeId,
     leaderEpoch: 0 as LeaderEpoch,
     partitionEpoch: 0,
@@ -38,6 +41,13 @@ describe('leadership', () => {
   it('goes to the next in-sync replica in the order of the replicas, with a new leader epoch', () => {
     const change = withoutReplica(partition({}), 1 as NodeId, 'fenced', rules([2, 3]));
     expect(change).toMatchObject({ isr: [2, 3], leader: 2, bumpLeaderEpoch: true });
+  });
+
+  it('is given uncleanly also by a move that begins, where unclean election allows one of those that are added to lead', () => {
+    const before = partition({ replicas: nodes(2), isr: [], elr: nodes(2), leader: undefined });
+    const change = moved(before, nodes(1, 2), rules([1], { uncleanElection: true }));
+    expect(change).toMatchObject({ leader: 1, isr: [1], addingReplicas: [1] });
+    expect(change !== undefined && isUncleanElection(before, change)).toBe(true);
   });
 
   it('stays where it is when a follower leaves, with the same leader epoch', () => {
@@ -65,6 +75,13 @@ describe('leadership', () => {
     expect(withLeader(eligible, rules([1, 2, 3]))).toMatchObject({ leader: 2, isr: [2], elr: [], lastKnownElr: [] });
     expect(withLeader(eligible, rules([1, 3]))).toBeUndefined();
     expect(withLeader({ ...eligible, elr: [] }, rules([1, 2, 3]))).toMatchObject({ leader: 1, isr: [1] });
+  });
+
+  it('is remembered as the last known one of the last replica in sync, where nobody led by then: nobody could lead any more', () => {
+    const unled = partition({ isr: nodes(2), elr: [], leader: undefined });
+    const change = withoutReplica(unled, 2 as NodeId, 'unclean', rules([]));
+    expect(change).toMatchObject({ isr: [], lastKnownElr: [2] });
+    expect(withLeader(after(unled, change), rules([1, 2, 3]))).toMatchObject({ leader: 2, isr: [2] });
   });
 
   it('goes to any live replica where unclean election is allowed', () => {
@@ -102,33 +119,6 @@ describe('leadership', () => {
           }
           now = next;
         }
-      }),
-    );
-  });
-});
-
-describe('placeReplicas', () => {
-  it('gives every partition as many different brokers as asked, leads evenly, and is deterministic', () => {
-    const shape = fc.record({
-      brokers: fc.uniqueArray(fc.integer({ min: 1, max: 1000 }), { minLength: 1, maxLength: 9 }),
-      partitions: fc.integer({ min: 1, max: 60 }),
-      firstShift: fc.nat(100),
-    });
-    fc.assert(
-      fc.property(shape, fc.nat(8), ({ brokers, partitions, firstShift }, extra) => {
-        const replicationFactor = 1 + (extra % brokers.length);
-        const list = brokers.map((id) => ({ id: id as NodeId, rack: undefined }));
-        const placed = placeReplicas(list, { partitions, replicationFactor, firstShift });
-        expect(placed).toHaveLength(partitions);
-        const leads = new Map<number, number>();
-        for (const replicas of placed) {
-          expect(new Set(replicas).size).toBe(replicationFactor);
-          leads.set(replicas[0] ?? 0, (leads.get(replicas[0] ?? 0) ?? 0) + 1);
-        }
-        const most = Math.max(...leads.values());
-        const least = leads.size === brokers.length ? Math.min(...leads.values()) : 0;
-        expect(most - least).toBeLessThanOrEqual(1);
-        expect(placeReplicas([...list].reverse(), { partitions, replicationFactor, firstShift })).toEqual(placed);
       }),
     );
   });

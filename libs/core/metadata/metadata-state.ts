@@ -8,12 +8,15 @@ import type {
   PartitionRecord,
   RegisterBrokerRecord,
 } from './records';
+import { isUncleanElection } from './leadership';
 import { collisionKey } from './topic-name';
 
 const NO_CONFIGS: ReadonlyMap<string, string> = new Map();
 const NO_NODES: readonly NodeId[] = Object.freeze([]);
 /** How many different replica lists are shared between partitions; beyond that they get lists of their own. */
 const SHARED_LISTS_MAX = 4096;
+/** More than are removed while a command is tried again. */
+const REMOVED_TOPICS_MAX = 10_000;
 
 /** What applying a stretch of the log touched. */
 export interface TouchedMetadata {
@@ -23,10 +26,12 @@ export interface TouchedMetadata {
   /** Names of topics whose configs changed; "" for cluster-wide ones. */
   readonly configs: Set<string>;
   brokers: boolean;
+  /** Partitions whose leader was elected though it may lack acknowledged records. */
+  uncleanElections: number;
 }
 
 export function nothingTouched(): TouchedMetadata {
-  return { topics: new Set(), removedTopics: new Set(), configs: new Set(), brokers: false };
+  return { topics: new Set(), removedTopics: new Set(), configs: new Set(), brokers: false, uncleanElections: 0 };
 }
 
 interface Draft {
@@ -52,6 +57,7 @@ export class MetadataState implements MetadataImage {
   readonly #features = new Map<string, number>();
   readonly #configs = new Map<string, ReadonlyMap<string, string>>();
   readonly #lists = new Map<NodeId | string, readonly NodeId[]>();
+  readonly #removedTopics = new Set<TopicId>();
 
   get index(): MetadataIndex {
     return this.#index;
@@ -79,6 +85,11 @@ export class MetadataState implements MetadataImage {
 
   get features(): ReadonlyMap<string, number> {
     return this.#features;
+  }
+
+  /** Whether a topic with this id was removed lately: of many, the last; none that were before a snapshot was taken in. */
+  wasRemoved(id: TopicId): boolean {
+    return this.#removedTopics.has(id);
   }
 
   dynamicConfigs(type: ConfigResourceType, name: string): ReadonlyMap<string, string> {
@@ -140,7 +151,7 @@ export class MetadataState implements MetadataImage {
         return this.#setPartition(record, draft);
       case 'partitionChange':
         touched.topics.add(record.topicId);
-        return this.#changePartition(record, draft);
+        return this.#changePartition(record, draft, touched);
       case 'removeTopic':
         touched.topics.delete(record.topicId);
         touched.removedTopics.add(record.topicId);
@@ -166,6 +177,7 @@ export class MetadataState implements MetadataImage {
       directoryId: record.directoryId,
       endpoints: record.endpoints,
       rack: record.rack,
+      features: record.features,
       state: 'Starting',
       fenced: record.fenced,
     });
@@ -183,6 +195,7 @@ export class MetadataState implements MetadataImage {
     if (this.#topicIdsByName.has(name)) throw new Error(`Topic ${name} is there already`);
     this.#topics.set(id, { id, name, partitions: [] });
     this.#topicIdsByName.set(name, id);
+    this.#removedTopics.delete(id);
     const key = collisionKey(name);
     if (key !== undefined) this.#namesByCollisionKey.set(key, name);
   }
@@ -190,6 +203,9 @@ export class MetadataState implements MetadataImage {
   #removeTopic(id: TopicId, draft: Draft): void {
     const { name } = this.#topic(id);
     this.#topics.delete(id);
+    this.#removedTopics.add(id);
+    const [oldest] = this.#removedTopics;
+    if (this.#removedTopics.size > REMOVED_TOPICS_MAX && oldest !== undefined) this.#removedTopics.delete(oldest);
     this.#topicIdsByName.delete(name);
     const key = collisionKey(name);
     if (key !== undefined) this.#namesByCollisionKey.delete(key);
@@ -212,23 +228,33 @@ export class MetadataState implements MetadataImage {
       isr: this.#shared(record.isr),
       elr: this.#shared(record.elr),
       lastKnownElr: this.#shared(record.lastKnownElr),
+      addingReplicas: this.#shared(record.addingReplicas),
+      removingReplicas: this.#shared(record.removingReplicas),
+      failedReplicas: this.#shared(record.failedReplicas),
       leader: record.leader,
       leaderEpoch: record.leaderEpoch,
       partitionEpoch: record.partitionEpoch,
     });
   }
 
-  #changePartition(record: PartitionChangeRecord, draft: Draft): void {
+  #changePartition(record: PartitionChangeRecord, draft: Draft, touched: TouchedMetadata): void {
     const partitions = this.#draftPartitions(record.topicId, draft);
     const old = partitions[record.partition];
     if (old === undefined) throw new Error(`Topic ${record.topicId} has no partition ${record.partition}`);
+    if (isUncleanElection(old, record)) touched.uncleanElections++;
+    const listed = (now: readonly NodeId[] | undefined, before: readonly NodeId[]): readonly NodeId[] => {
+      return now === undefined ? before : this.#shared(now);
+    };
     partitions[record.partition] = {
       topicId: old.topicId,
       partition: old.partition,
-      replicas: record.replicas === undefined ? old.replicas : this.#shared(record.replicas),
-      isr: record.isr === undefined ? old.isr : this.#shared(record.isr),
-      elr: record.elr === undefined ? old.elr : this.#shared(record.elr),
-      lastKnownElr: record.lastKnownElr === undefined ? old.lastKnownElr : this.#shared(record.lastKnownElr),
+      replicas: listed(record.replicas, old.replicas),
+      isr: listed(record.isr, old.isr),
+      elr: listed(record.elr, old.elr),
+      lastKnownElr: listed(record.lastKnownElr, old.lastKnownElr),
+      addingReplicas: listed(record.addingReplicas, old.addingReplicas),
+      removingReplicas: listed(record.removingReplicas, old.removingReplicas),
+      failedReplicas: listed(record.failedReplicas, old.failedReplicas),
       leader: record.leader === undefined ? old.leader : (record.leader ?? undefined),
       leaderEpoch: (record.bumpLeaderEpoch ? old.leaderEpoch + 1 : old.leaderEpoch) as LeaderEpoch,
       partitionEpoch: old.partitionEpoch + 1,

@@ -1,4 +1,5 @@
 import type { BrokerEpoch, ClusterId, DirectoryId, LeaderEpoch, NodeId, PartitionIndex, TopicId } from '../types/ids';
+import type { SupportedFeature } from './features';
 import type { BrokerState, ConfigResourceType, Endpoint } from './image';
 
 /** Names the cluster, once and for ever. */
@@ -23,6 +24,8 @@ export interface RegisterBrokerRecord {
   readonly directoryId: DirectoryId;
   readonly endpoints: readonly Endpoint[];
   readonly rack: string | undefined;
+  /** From `metadata.version` 2 on. */
+  readonly features: readonly SupportedFeature[] | undefined;
   readonly fenced: boolean;
 }
 
@@ -55,6 +58,10 @@ export interface PartitionRecord {
   readonly isr: readonly NodeId[];
   readonly elr: readonly NodeId[];
   readonly lastKnownElr: readonly NodeId[];
+  /** From `metadata.version` 2 on, as are the next two. */
+  readonly addingReplicas: readonly NodeId[];
+  readonly removingReplicas: readonly NodeId[];
+  readonly failedReplicas: readonly NodeId[];
   readonly leader: NodeId | undefined;
   readonly leaderEpoch: LeaderEpoch;
   readonly partitionEpoch: number;
@@ -69,6 +76,9 @@ export interface PartitionChangeRecord {
   readonly isr?: readonly NodeId[];
   readonly elr?: readonly NodeId[];
   readonly lastKnownElr?: readonly NodeId[];
+  readonly addingReplicas?: readonly NodeId[];
+  readonly removingReplicas?: readonly NodeId[];
+  readonly failedReplicas?: readonly NodeId[];
   /** null: nobody leads. */
   readonly leader?: NodeId | null;
   readonly bumpLeaderEpoch: boolean;

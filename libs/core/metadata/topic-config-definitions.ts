@@ -1,3 +1,4 @@
+import { RECORD_BATCH_BYTES_MAX } from '../types/limits';
 import type { ConfigDefinition, ConfigType, ValidValues } from './config-definition';
 
 /**
@@ -36,7 +37,8 @@ const APPEND_SPEC = 'libs/runtime/partitions/append-path.spec.ts';
 const NO_COMPACTION = 'log compaction is not built yet; topics are cleaned by deletion only (cleanup.policy=delete)';
 const ONE_LZ4_LEVEL = 'lz4 is compressed at one level here, its fastest';
 const NO_TIERED_STORAGE = 'there is no remote (tiered) storage';
-const NO_THROTTLES = 'replication throttles come with replication, which is not built yet';
+const NO_THROTTLES =
+  'no single replica is throttled; replica_catch_up_bytes_per_second bounds what a node sends for replicas that are behind';
 
 const HOURS = 3_600_000n;
 const MINUTES = 60_000n;
@@ -181,10 +183,14 @@ export const TOPIC_CONFIGS: readonly TopicConfigDefinition[] = [
     'The largest batch after decompression. Lower than in Apache Kafka by default, so that one small request cannot take gigabytes of memory.',
     { synonyms: synonyms('max.decompressed.message.bytes'), kafkaDefault: '2147483639', provedBy: EFFECTS_SPEC },
   ),
-  define('max.message.bytes', 'INT', '1048588', atLeast(0n), 'The largest batch as sent, header included.', {
-    synonyms: synonyms('message.max.bytes'),
-    provedBy: PRODUCE_SPEC,
-  }),
+  define(
+    'max.message.bytes',
+    'INT',
+    '1048588',
+    atLeast(0n, BigInt(RECORD_BATCH_BYTES_MAX)),
+    'The largest batch as sent, header included; never more than one write to the journal holds.',
+    { synonyms: synonyms('message.max.bytes'), provedBy: PRODUCE_SPEC },
+  ),
   define(
     'message.timestamp.after.max.ms',
     'LONG',

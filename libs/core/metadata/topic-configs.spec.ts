@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { RECORD_BATCH_BYTES_MAX } from '../types/limits';
 import type { MetadataImage } from './image';
 import { TOPIC_CONFIGS } from './topic-config-definitions';
 import {
@@ -210,6 +211,23 @@ describe('topic configs', () => {
     const config = effectiveTopicConfig(imageWith({ 'min.insync.replicas': '2' }), 't');
     expect(effectiveMinInsyncReplicas(config, 1)).toBe(1);
     expect(effectiveMinInsyncReplicas(config, 3)).toBe(2);
+  });
+
+  it('takes no max.message.bytes above what the journal takes, and says how much that is', () => {
+    const most = String(RECORD_BATCH_BYTES_MAX);
+    expect(checkTopicConfig('t', 'max.message.bytes', most)).toMatchObject({ ok: true });
+    expect(checkTopicConfig('t', 'max.message.bytes', String(RECORD_BATCH_BYTES_MAX + 1))).toMatchObject({
+      ok: false,
+      message: expect.stringContaining(`Value must be no more than ${most}`),
+    });
+  });
+
+  it('reads a log in which a larger max.message.bytes was set before that, on the topic or for the cluster', () => {
+    const large = String(100 << 20);
+    for (const image of [imageWith({ 'max.message.bytes': large }), imageWith({}, { 'message.max.bytes': large })]) {
+      expect(effectiveTopicConfig(image, 't').maxMessageBytes).toBe(RECORD_BATCH_BYTES_MAX);
+      expect(describeTopicConfig(image, 't').find(({ name }) => name === 'max.message.bytes')?.value).toBe(large);
+    }
   });
 
   it('hands out the same values while nothing changed', () => {

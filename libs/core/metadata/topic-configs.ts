@@ -1,6 +1,7 @@
+import { RECORD_BATCH_BYTES_MAX } from '../types/limits';
 import { brokerConfigDefinition, DURABILITY_CONFIG } from './broker-config-definitions';
 import type { ConfigSource as Source, ConfigValue, DescribedConfig, DescribedSynonym, ParsedConfig } from './config-definition';
-import { CONFIG_TYPE_CODES, ConfigSource, parseConfig, saturate } from './config-definition';
+import { CONFIG_TYPE_CODES, ConfigSource, parseConfig, readConfig, saturate } from './config-definition';
 import type { MetadataImage } from './image';
 import type { TopicConfigDefinition } from './topic-config-definitions';
 import { LONG_MAX_TEXT, TOPIC_CONFIGS, topicConfigDefinition } from './topic-config-definitions';
@@ -138,28 +139,28 @@ function refusal(
   return undefined;
 }
 
-function effective(
-  definition: TopicConfigDefinition,
-  own: ConfigTexts,
-  cluster: ConfigTexts,
-): { readonly text: string; readonly value: ConfigValue; readonly source: Source } {
+interface EffectiveConfig {
+  readonly text: string;
+  readonly value: ConfigValue;
+  readonly source: Source;
+}
+
+function effective(definition: TopicConfigDefinition, own: ConfigTexts, cluster: ConfigTexts): EffectiveConfig {
   const set = own.get(definition.name);
-  if (set !== undefined) return { ...parsed(definition, set), source: ConfigSource.DYNAMIC_TOPIC };
+  if (set !== undefined) return valueFrom(ConfigSource.DYNAMIC_TOPIC, definition, set);
   for (const synonym of definition.synonyms) {
     const inherited = cluster.get(synonym.name);
-    if (inherited !== undefined) return { ...parsed(definition, inherited), source: ConfigSource.DYNAMIC_DEFAULT_BROKER };
+    if (inherited !== undefined) return valueFrom(ConfigSource.DYNAMIC_DEFAULT_BROKER, definition, inherited);
   }
-  return { ...parsed(definition, defaultOf(definition, cluster)), source: ConfigSource.DEFAULT };
+  return valueFrom(ConfigSource.DEFAULT, definition, defaultOf(definition, cluster));
+}
+
+function valueFrom(source: Source, definition: TopicConfigDefinition, text: string): EffectiveConfig {
+  return { text, value: readConfig(definition, text), source };
 }
 
 function defaultOf(definition: TopicConfigDefinition, cluster: ConfigTexts): string {
   return definition.name === 'flush.messages' ? defaultFlushMessages(cluster) : (definition.defaultValue ?? '');
-}
-
-function parsed(definition: TopicConfigDefinition, text: string): { readonly text: string; readonly value: ConfigValue } {
-  const result = parseConfig(definition, text);
-  if (!result.ok) throw new Error(`The metadata holds a config value that this version cannot read: ${result.message}`);
-  return result;
 }
 
 function synonymsOf(definition: TopicConfigDefinition, own: ConfigTexts, cluster: ConfigTexts): DescribedSynonym[] {
@@ -209,7 +210,8 @@ function computeValues(own: ConfigTexts, cluster: ConfigTexts): TopicConfigValue
     compressionType: COMPRESSION_TYPES.find((type) => type === value('compression.type')) ?? 'producer',
     compressionGzipLevel: integer('compression.gzip.level'),
     compressionZstdLevel: integer('compression.zstd.level'),
-    maxMessageBytes: integer('max.message.bytes'),
+    // A log from before the bound may hold more.
+    maxMessageBytes: Math.min(integer('max.message.bytes'), RECORD_BATCH_BYTES_MAX),
     maxDecompressedMessageBytes: integer('max.decompressed.message.bytes'),
     messageTimestampType: value('message.timestamp.type') === 'LogAppendTime' ? 'LogAppendTime' : 'CreateTime',
     messageTimestampBeforeMaxMs: integer('message.timestamp.before.max.ms'),

@@ -73,6 +73,7 @@ describe('the command line', () => {
     expect(await refusal(['--stop-timeout-ms', '5s'])).toContain('; write 5000, without a unit');
     expect(await refusal(['--tail-cache-bytes', '64MiB'])).toContain('; write 67108864, without a unit');
     expect(await refusal(['--offsets-retention-minutes', '7d'])).toContain('; write 10080, without a unit');
+    expect(await refusal(['--message-max-bytes', '9m'])).not.toContain('; write');
   });
 
   it('refuses a flag that is given twice with different values', async () => {
@@ -80,9 +81,19 @@ describe('the command line', () => {
     expect(await run(['--node-id', '1', '--cluster-node-id', '1'])).toMatchObject({ kind: 'start' });
   });
 
-  it('refuses an unknown command and names the nearest', async () => {
+  it('refuses an unknown command and names the nearest, or all', async () => {
+    expect(await refusal(['status'])).toContain('there are config, docs and cluster (streamline cluster --help)');
     expect(await refusal(['confg'])).toContain('is no command of streamline; did you mean "config"?');
     expect(await refusal(['docs', 'poems'])).toContain('needs a page: configuration or exit-codes');
+  });
+
+  it('leaves everything behind "cluster" to that command, which goes first', async () => {
+    expect(await run(['cluster', 'status', '--json'])).toEqual({ kind: 'cluster', args: ['status', '--json'] });
+    expect(await run(['cluster'])).toEqual({ kind: 'cluster', args: [] });
+    expect(await refusal(['--node-id', '1', 'cluster', 'status'])).toContain(
+      'cluster\n    goes first: streamline cluster --help',
+    );
+    expect(await refusal(['clster'])).toContain('did you mean "cluster"?');
   });
 
   it('prints the version', async () => {
@@ -105,7 +116,7 @@ describe('the command line', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(word, { maxLength: 6 }), async (args) => {
         const outcome = await run(args.filter((arg) => !/^--co/.test(arg)));
-        expect(['start', 'print']).toContain(outcome.kind);
+        expect(['start', 'print', 'cluster']).toContain(outcome.kind);
       }),
       { numRuns: 100 },
     );

@@ -17,10 +17,13 @@ export interface CommandLine {
 
 export type CommandOutcome =
   | { readonly kind: 'start'; readonly config: NodeConfig; readonly resolved: ResolvedConfig }
+  /** `streamline cluster ...`, with everything behind these words. */
+  | { readonly kind: 'cluster'; readonly args: readonly string[] }
   /** Print (standard output for OK, standard error otherwise) and exit. */
   | { readonly kind: 'print'; readonly text: string; readonly exitCode: ExitCode };
 
-const COMMANDS = ['config', 'docs'] as const;
+const CLUSTER = 'cluster';
+const COMMANDS = ['config', 'docs', CLUSTER] as const;
 const PAGES: Readonly<Record<string, () => string>> = { configuration: configurationPage, 'exit-codes': exitCodesPage };
 
 function print(text: string, exitCode: ExitCode = ExitCode.OK): CommandOutcome {
@@ -53,8 +56,10 @@ export async function loadConfig(
 }
 
 function unknownCommand(word: string): CommandOutcome {
+  if (word === CLUSTER) return refuse([{ subject: word, message: 'goes first: streamline cluster --help lists what it takes' }]);
   const nearest = nearestKey(word, COMMANDS);
-  const hint = nearest === undefined ? 'without a command a node is started' : `did you mean "${nearest}"?`;
+  const all = 'there are config, docs and cluster (streamline cluster --help); without one a node is started';
+  const hint = nearest === undefined ? all : `did you mean "${nearest}"?`;
   return refuse([{ subject: word, message: `is no command of streamline; ${hint}` }]);
 }
 
@@ -66,6 +71,8 @@ function docsPage(name: string | undefined): CommandOutcome {
 
 /** What `streamline ...` is asked to do. Reads the configuration file, and nothing else, from outside. */
 export async function readCommandLine({ args, env, version }: CommandLine): Promise<CommandOutcome> {
+  // It has flags of its own.
+  if (args[0] === CLUSTER) return { kind: 'cluster', args: args.slice(1) };
   const flags = readCommandFlags(args);
   if (flags.wantsHelp) return print(helpText());
   if (flags.wantsVersion) return print(`${version}\n`);

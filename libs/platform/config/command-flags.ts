@@ -19,6 +19,7 @@ Examples:
   streamline --data-dir /var/lib/streamline        a node that keeps its data there
   streamline --config streamline.toml              settings from a TOML or YAML file
   streamline config --config streamline.toml       what would be in effect, and where each value comes from
+  streamline cluster status                        how the node on this machine is and how it sees its cluster
 
 Each setting is also an environment variable (STREAMLINE_DATA_DIR) and a key in a file (data_dir).
 A flag wins over the environment, the environment over the file. docs/configuration.md has all of it.
@@ -35,7 +36,9 @@ function optionOf(setting: AnySetting): Option {
 function buildProgram(): Command {
   const program = new Command('streamline')
     .description('A Kafka-protocol streaming platform that clusters itself. Without a command it starts a node.')
-    .usage('[settings]\n       streamline config [settings]   print the effective configuration')
+    .usage(
+      '[settings]\n       streamline config [settings]   print the effective configuration\n       streamline cluster --help      show the cluster, add and remove its members',
+    )
     .helpOption(false)
     .allowUnknownOption()
     .configureHelp({ optionTerm: (option) => option.flags.replace('[value]', '<value>') })

@@ -67,6 +67,28 @@ const OWN_PORTS: CrossRule = {
   },
 };
 
+/** What TLS cannot be without; all of it at once. */
+const NEEDED_BY_TLS: CrossRule = {
+  settings: [
+    'inter_broker_tls.enabled',
+    'inter_broker_tls.cert_path',
+    'inter_broker_tls.key_path',
+    'inter_broker_tls.ca_cert_path',
+    'inter_broker_tls.verify_peer',
+  ],
+  namesItself: true,
+  check: (config) => {
+    if (!config.interBrokerTlsEnabled) return undefined;
+    const missing: string[] = [];
+    if (config.interBrokerTlsCertPath === undefined) missing.push("inter_broker_tls.cert_path (this node's certificate, PEM)");
+    if (config.interBrokerTlsKeyPath === undefined) missing.push('inter_broker_tls.key_path (its private key, PEM)');
+    if (config.interBrokerTlsCaCertPath === undefined && config.interBrokerTlsVerifyPeer) {
+      missing.push('inter_broker_tls.ca_cert_path (what peers are verified with, PEM; or inter_broker_tls.verify_peer false)');
+    }
+    return missing.length === 0 ? undefined : `inter_broker_tls.enabled needs ${missing.join(', ')}`;
+  },
+};
+
 export const CROSS_RULES: readonly CrossRule[] = [
   atMost('min_insync_replicas', 'default_replication_factor', (c) => [c.minInsyncReplicas, c.defaultReplicationFactor]),
   ascending('heartbeat_interval_ms', 'election_timeout_min_ms', (c) => [c.heartbeatIntervalMs, c.electionTimeoutMinMs]),
@@ -79,5 +101,6 @@ export const CROSS_RULES: readonly CrossRule[] = [
   atMost('socket_request_max_bytes', 'max_in_flight_bytes', (c) => [c.socketRequestMaxBytes, c.maxInFlightBytes]),
   reachable('advertised_addr', (c) => c.advertisedAddr),
   reachable('advertised_inter_broker_addr', (c) => c.advertisedInterBrokerAddr, 'advertised_addr'),
+  NEEDED_BY_TLS,
   OWN_PORTS,
 ];

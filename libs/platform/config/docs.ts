@@ -1,5 +1,6 @@
 import { defaultText } from './default-text';
-import { exitCodeDocs } from './exit-codes';
+import { CLUSTER_EXIT_DOCS, ClusterExit } from './cluster-exit';
+import { ExitCode, exitCodeDocs } from './exit-codes';
 import { ALL_SETTINGS, type AnySetting } from './schema';
 import type { SectionName } from './setting';
 
@@ -17,7 +18,6 @@ function settingRow(setting: AnySetting): string {
     `Takes ${setting.kind.expected}.`,
     setting.scope === 'cluster' ? 'For the whole cluster: set when it is formed.' : '',
     setting.notInFile === true ? 'Not in a file.' : '',
-    setting.notYet === undefined ? '' : `**Other values are refused for now**: ${setting.notYet}`,
   ];
   const text = remarks.filter((remark) => remark !== '').join(' ');
   return `| ${names} | ${shownDefault === '' ? '—' : `\`${cell(shownDefault)}\``} | ${cell(text)} |`;
@@ -52,6 +52,10 @@ again. All mistakes are reported at once, with the value, its origin and what wo
 
 /** docs/exit-codes.md */
 export function exitCodesPage(): string {
+  const shared: ReadonlySet<number> = new Set(Object.values(ExitCode));
+  const clusterNames = (Object.keys(ClusterExit) as (keyof typeof ClusterExit)[]).filter(
+    (name) => !shared.has(ClusterExit[name]),
+  );
   const rows = exitCodeDocs().map(({ code, meaning, remedy }) => `| ${code} | ${cell(meaning)} | ${cell(remedy)} |`);
   return [
     '# Exit codes',
@@ -63,6 +67,12 @@ export function exitCodesPage(): string {
     '| Code | Meaning | What to do |',
     '|---|---|---|',
     ...rows,
+    '',
+    '`streamline cluster` ends with 0, 1, 2 or one of these ([cli.md](cli.md)):',
+    '',
+    '| Code | Meaning |',
+    '|---|---|',
+    ...clusterNames.map((name) => `| ${ClusterExit[name]} | ${cell(CLUSTER_EXIT_DOCS[name])} |`),
     '',
   ].join('\n');
 }

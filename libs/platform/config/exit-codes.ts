@@ -11,6 +11,8 @@ export const ExitCode = {
   DISK_FAILED: 8,
   LIBRARY_MISSING: 9,
   STOP_INCOMPLETE: 10,
+  CERTIFICATE_UNUSABLE: 11,
+  CLUSTER_REFUSED: 12,
 } as const;
 
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
@@ -54,7 +56,7 @@ const DOCS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeDoc, 'code'>>> =
     remedy: 'Keep the directory as it is and follow the message; restore the disk or a copy of it.',
   },
   DISK_FAILED: {
-    meaning: 'The disk refused a write or a sync, so that nothing more could be acknowledged.',
+    meaning: 'The disk refused a write or a sync, so that nothing more could be acknowledged, or a stop could not finish.',
     remedy: 'Check the disk (space, kernel log), then start again: what was acknowledged is read back.',
   },
   LIBRARY_MISSING: {
@@ -64,6 +66,16 @@ const DOCS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeDoc, 'code'>>> =
   STOP_INCOMPLETE: {
     meaning: 'The stop took longer than stop_timeout_ms and was cut short.',
     remedy: 'The next start recovers as after a crash. Raise stop_timeout_ms if this happens again.',
+  },
+  CERTIFICATE_UNUSABLE: {
+    meaning:
+      'A certificate or key of inter_broker_tls is missing, unreadable, expired or does not fit; the message names the setting.',
+    remedy: 'Put the right file there (docs/tls.md), then start again.',
+  },
+  CLUSTER_REFUSED: {
+    meaning:
+      'The cluster does not let this node in (its id is in use, it was removed or left out of a recovery, its disk was replaced or is a copy, its version is too old, its settings of Raft do not fit), or its seed nodes contradict each other.',
+    remedy: 'Do what the message says. Starting again without a change does not help.',
   },
 };
 

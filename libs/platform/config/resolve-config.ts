@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { ConfigProblem, GivenValue, Origin } from './config-problem';
 import { CROSS_RULES } from './cross-rules';
 import { ROLES } from './roles';
-import { ALL_SETTINGS, type AnySetting, type NodeConfig, SETTINGS, type SettingName } from './schema';
+import { ALL_SETTINGS, type NodeConfig, SETTINGS, type SettingName } from './schema';
 import type { DefaultInputs, Setting } from './setting';
 
 export type ConfigLayer = ReadonlyMap<SettingName, GivenValue>;
@@ -81,13 +81,6 @@ function takeInputs(resolver: Resolver): DefaultInputs {
   return { profile, roles, listenAddr, advertisedAddr, interBrokerAddr };
 }
 
-/** Why a value that is right by itself is not taken by this build. */
-function unbuiltReason(setting: AnySetting, value: unknown, inputs: DefaultInputs): string | undefined {
-  if (setting.notYet === undefined) return setting.refusal?.(value);
-  const isDefault = setting.kind.format(value) === setting.kind.format(setting.defaultOf(inputs));
-  return isDefault ? undefined : setting.notYet;
-}
-
 function checkCrossRules(resolver: Resolver, config: NodeConfig): void {
   for (const rule of CROSS_RULES) {
     if (rule.settings.some((name) => resolver.wrong.has(name))) continue;
@@ -113,7 +106,7 @@ export function resolveConfig(layers: readonly ConfigLayer[]): ResolvedConfig {
   checkCrossRules(resolver, config);
   for (const setting of ALL_SETTINGS) {
     if (resolver.wrong.has(setting.name)) continue;
-    const reason = unbuiltReason(setting, resolver.values.get(setting.name), inputs);
+    const reason = setting.refusal?.(resolver.values.get(setting.name));
     if (reason !== undefined) resolver.report(setting.name, `has no effect yet: ${reason}`);
   }
   return { config, origins: resolver.origins, problems: resolver.problems };

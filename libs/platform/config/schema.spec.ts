@@ -49,12 +49,15 @@ describe('the schema of settings', () => {
     expect(shown).toBe(String(guideDefault));
   });
 
-  it('names for every setting the test that observes its effect or its refusal', () => {
-    for (const { name, provedBy } of ALL_SETTINGS) {
+  it('names for every setting the test that observes its effect or its refusal, which names the setting', () => {
+    for (const { name, flagNames, provedBy } of ALL_SETTINGS) {
       const { path, title } = provedByText(provedBy);
       expect(existsSync(path), `${name} points to ${path}`).toBe(true);
       expect(title.length, `${name} points to a test`).toBeGreaterThan(0);
-      expect(readFileSync(path, 'utf8').includes(title), `${name} points to "${title}" in ${path}`).toBe(true);
+      const spec = readFileSync(path, 'utf8');
+      expect(spec.includes(title), `${name} points to "${title}" in ${path}`).toBe(true);
+      const named = [name, ...flagNames].some((one) => new RegExp(`(?<![\\w.-])${one.replace('.', '\\.')}(?![\\w-])`).test(spec));
+      expect(named, `${name} is named in ${path}`).toBe(true);
     }
   });
 

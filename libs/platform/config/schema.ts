@@ -13,9 +13,9 @@ export type SettingName = keyof typeof SETTINGS;
 
 type ValueOf<S> = S extends Setting<infer T> ? T : never;
 
-type Camel<Name extends string> = Name extends `${infer Head}_${infer Tail}`
-  ? `${Head}${Capitalize<Camel<Tail>>}`
-  : Name extends `${infer Head}.${infer Tail}`
+type Camel<Name extends string> = Name extends `${infer Head}.${infer Tail}`
+  ? `${Camel<Head>}${Capitalize<Camel<Tail>>}`
+  : Name extends `${infer Head}_${infer Tail}`
     ? `${Head}${Capitalize<Camel<Tail>>}`
     : Name;
 

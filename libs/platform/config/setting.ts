@@ -43,12 +43,7 @@ export interface Setting<T> {
   readonly scope?: 'cluster';
   /** Only by flag or environment: a file cannot say which file to read. */
   readonly notInFile?: boolean;
-  /**
-   * Why every value but the default is refused, and what to do: for settings whose effect is not built yet. Nothing is
-   * ever silently ignored.
-   */
-  readonly notYet?: string;
-  /** The same where only some values have no effect yet; undefined: taken. */
+  /** Why a value that is right by itself is refused, and what to do, where it has no effect yet; undefined: taken. */
   refusal?(value: T): string | undefined;
   /** `path/of.spec.ts#title of the test` that observes the effect or the refusal; config.spec.ts checks that it exists. */
   readonly provedBy: string;

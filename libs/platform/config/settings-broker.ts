@@ -1,3 +1,4 @@
+import { RECORD_BATCH_BYTES_MAX } from '@streamline/core/types/limits';
 import { always, setting } from './setting';
 import { boolean, oneOf, optionalPath, wholeNumber } from './value-kind';
 
@@ -10,15 +11,16 @@ const DAY_MS = 86_400_000;
 
 const STORAGE_SPEC = 'services/storage/storage.service.spec.ts';
 
-const JOURNAL_RING = 'libs/runtime/journal/journal-crash.spec.ts#keeps everything when power is lost while a full ring goes on';
-const GROUPS_SPEC = 'libs/core/groups/kafka-behaviour.spec.ts';
-const SEEDED =
-  'services/controller/cluster-settings.spec.ts#begins a cluster with every setting of the node that is not the default, by its config name';
-const SESSION_RANGE = `${GROUPS_SPEC}#answers a session timeout out of range with 26 and an empty group id with 24`;
-const OFFSETS_EXPIRE =
-  'libs/runtime/groups/group-coordinators.spec.ts#let offsets and groups expire every offsets.retention.check.interval.ms';
-const CONNECTIONS_SPEC = 'libs/runtime/gateway/connection-server.spec.ts';
-const CONNECTION_LIMITS = `${CONNECTIONS_SPEC}#refuses connections above max.connections and above max.connections.per.ip, and says so`;
+const GATEWAY_SPEC = 'services/gateway/gateway-settings.spec.ts';
+const JOURNAL_SIZES = `${STORAGE_SPEC}#journal_file_bytes and journal_files are the sizes of its journal`;
+const SEEDED = 'services/controller/controller-settings.spec.ts#%s is what the cluster that it begins has as %s';
+const SESSION_RANGE = `${STORAGE_SPEC}#group_min_session_timeout_ms and group_max_session_timeout_ms bound what a member may ask for`;
+const OFFSETS_EXPIRE = `${STORAGE_SPEC}#forgets the offsets of a group without members after offsets_retention_minutes, at the next offsets_retention_check_interval_ms`;
+const PRODUCERS_EXPIRE = `${STORAGE_SPEC}#forgets an idempotent producer after producer_id_expiration_ms, at the next log_retention_check_interval_ms`;
+const REPLICATION_SETTINGS = `${STORAGE_SPEC}#replica_lag_time_max_ms and replica_catch_up_bytes_per_second are what replicas are kept by`;
+const LOG_LINES =
+  'test/process/settings.spec.ts#log_format is how lines look, log_level the least important ones that are written';
+const CONNECTION_LIMITS = `${GATEWAY_SPEC}#max_connections and max_connections_per_ip bound how many connect`;
 
 const bytes = (min: number, max: number) => wholeNumber({ min, max, unit: 'bytes' });
 
@@ -30,8 +32,7 @@ export const BROKER_SETTINGS = {
     doc: 'What an acknowledged write means: "fsync" on the disk, "page-cache" handed to the operating system. Default of the topic config flush.messages.',
     defaultOf: always('fsync'),
     scope: 'cluster',
-    provedBy:
-      'libs/core/metadata/topic-configs.spec.ts#reports flush.messages as its default 1 under fsync and 2^63-1 under page-cache durability',
+    provedBy: SEEDED,
   }),
   journal_dir: setting({
     kind: optionalPath(),
@@ -47,22 +48,21 @@ export const BROKER_SETTINGS = {
     section: 'Storage',
     doc: 'Size of one preallocated journal file; rounded down to whole blocks of 4 KiB.',
     defaultOf: always(32 * MIB),
-    provedBy: JOURNAL_RING,
+    provedBy: JOURNAL_SIZES,
   }),
   journal_files: setting({
     kind: wholeNumber({ min: 3, max: 1_024 }),
     section: 'Storage',
     doc: 'Number of journal files of the storage role; together they hold what is not yet in segments, and bound replay after a crash.',
     defaultOf: always(8),
-    provedBy: JOURNAL_RING,
+    provedBy: JOURNAL_SIZES,
   }),
   tail_cache_bytes: setting({
     kind: bytes(MIB, 64 * GIB),
     section: 'Storage',
     doc: 'Memory for the newest batches, from which consumers that keep up are served.',
     defaultOf: always(64 * MIB),
-    provedBy:
-      'libs/runtime/log/tail-cache.spec.ts#holds the newest batches of all partitions within tail_cache_bytes, and lets the oldest go first',
+    provedBy: `${STORAGE_SPEC}#serves fetches from the newest tail_cache_bytes without reading files, older ones from files`,
   }),
   disk_free_bytes_min: setting({
     kind: bytes(0, LONG_MAX),
@@ -71,12 +71,26 @@ export const BROKER_SETTINGS = {
     defaultOf: always(256 * MIB),
     provedBy: `${STORAGE_SPEC}#refuses appends while less than disk_free_bytes_min stays free, and still reads`,
   }),
+  replica_lag_time_max_ms: setting({
+    kind: wholeNumber({ min: 100, max: INT_MAX, unit: 'ms' }),
+    section: 'Replication',
+    doc: 'A follower that has not had everything for so long leaves the in-sync replicas. Kept by the leader of each partition.',
+    defaultOf: always(10_000),
+    provedBy: REPLICATION_SETTINGS,
+  }),
+  replica_catch_up_bytes_per_second: setting({
+    kind: bytes(MIB, LONG_MAX),
+    section: 'Replication',
+    doc: 'Most bytes a second that a node sends to each other one for replicas that are behind: what has to be read from segments, and what a reassignment copies. New records are not held back by it.',
+    defaultOf: always(128 * MIB),
+    provedBy: REPLICATION_SETTINGS,
+  }),
   auto_create_topics_enable: setting({
     kind: boolean(),
     section: 'Topics',
     doc: 'Create a topic when a client asks for one that is not there.',
     defaultOf: always(true),
-    provedBy: 'services/gateway/handlers/03-metadata.spec.ts#auto-create answers 3 first, and creates with the defaults',
+    provedBy: `${GATEWAY_SPEC}#auto_create_topics_enable tells whether a topic is created when it is asked for`,
   }),
   num_partitions: setting({
     kind: wholeNumber({ min: 1, max: 10_000 }),
@@ -87,7 +101,7 @@ export const BROKER_SETTINGS = {
     provedBy: SEEDED,
   }),
   message_max_bytes: setting({
-    kind: bytes(0, INT_MAX),
+    kind: bytes(0, RECORD_BATCH_BYTES_MAX),
     section: 'Topics',
     doc: 'Largest record batch taken. Default of the topic config max.message.bytes.',
     defaultOf: always(1_048_588),
@@ -123,21 +137,29 @@ export const BROKER_SETTINGS = {
     section: 'Topics',
     doc: 'How often segments are looked through for what may be deleted.',
     defaultOf: always(300_000),
-    provedBy: 'libs/runtime/partitions/storage-role.spec.ts#applies retention at every interval',
+    provedBy: PRODUCERS_EXPIRE,
   }),
   producer_id_expiration_ms: setting({
     kind: wholeNumber({ min: 1_000, max: INT_MAX, unit: 'ms' }),
     section: 'Topics',
     doc: 'How long an idempotent producer that writes nothing is remembered.',
     defaultOf: always(DAY_MS),
-    provedBy: `${STORAGE_SPEC}#forgets an idempotent producer after producer_id_expiration_ms`,
+    provedBy: PRODUCERS_EXPIRE,
   }),
   offsets_topic_num_partitions: setting({
     kind: wholeNumber({ min: 1, max: 1_000 }),
     section: 'Groups',
     doc: 'Partitions of __consumer_offsets, when it is created.',
     defaultOf: always(50),
-    provedBy: 'services/gateway/handlers/groups.spec.ts#creates the offsets topic with offsets_topic_num_partitions of its node',
+    provedBy: `${GATEWAY_SPEC}#offsets_topic_num_partitions is how many partitions the offsets of groups get`,
+  }),
+  offsets_topic_replication_factor: setting({
+    kind: wholeNumber({ min: 1, max: 32_767 }),
+    section: 'Groups',
+    doc: 'Replicas of __consumer_offsets, but no more than there are live brokers; more are added when brokers join.',
+    defaultOf: always(3),
+    scope: 'cluster',
+    provedBy: SEEDED,
   }),
   offsets_retention_minutes: setting({
     kind: wholeNumber({ min: 1, max: INT_MAX, unit: 'minutes' }),
@@ -158,7 +180,7 @@ export const BROKER_SETTINGS = {
     section: 'Groups',
     doc: 'Largest metadata text of a committed offset.',
     defaultOf: always(4_096),
-    provedBy: `${GROUPS_SPEC}#refuses metadata over 4096 characters with 12, and commits the other partitions`,
+    provedBy: `${STORAGE_SPEC}#offset_metadata_max_bytes is how much text may stand beside an offset`,
   }),
   group_initial_rebalance_delay_ms: setting({
     kind: wholeNumber({ min: 0, max: 600_000, unit: 'ms' }),
@@ -166,7 +188,7 @@ export const BROKER_SETTINGS = {
     doc: 'How long the first rebalance of an empty group waits for more members.',
     defaultOf: ({ profile }) => (profile === 'development' ? 0 : 3_000),
     defaultDoc: '3000; 0 in development',
-    provedBy: `${GROUPS_SPEC}#waits group.initial.rebalance.delay.ms for the first generation, at most for the rebalance timeout`,
+    provedBy: `${STORAGE_SPEC}#group_initial_rebalance_delay_ms is how long the first members of a group wait for others`,
   }),
   group_min_session_timeout_ms: setting({
     kind: wholeNumber({ min: 1, max: INT_MAX, unit: 'ms' }),
@@ -208,42 +230,42 @@ export const BROKER_SETTINGS = {
     section: 'Limits',
     doc: 'A connection on which nothing happens for so long is closed.',
     defaultOf: always(600_000),
-    provedBy: `${CONNECTIONS_SPEC}#closes an idle connection, but none that waits for an answer`,
+    provedBy: `${GATEWAY_SPEC}#connections_max_idle_ms is how long a connection may be idle`,
   }),
   socket_request_max_bytes: setting({
     kind: bytes(KIB, INT_MAX),
     section: 'Limits',
     doc: 'Largest request; a connection that announces a larger one is closed.',
     defaultOf: always(100 * MIB),
-    provedBy: 'libs/runtime/gateway/frame-assembler.spec.ts#refuses the length %d before taking memory for it',
+    provedBy: `${GATEWAY_SPEC}#socket_request_max_bytes is the largest request`,
   }),
   max_in_flight_bytes_per_connection: setting({
     kind: bytes(KIB, 64 * GIB),
     section: 'Limits',
     doc: 'Bytes of unanswered requests of one connection, above which no more is read from it.',
     defaultOf: always(128 * MIB),
-    provedBy: `${CONNECTIONS_SPEC}#starts no more than maxInFlightBytes, but one request alone whatever its size`,
+    provedBy: `${GATEWAY_SPEC}#max_in_flight_bytes_per_connection bounds what one connection has under way`,
   }),
   max_in_flight_bytes: setting({
     kind: bytes(MIB, 64 * GIB),
     section: 'Limits',
     doc: 'Bytes of unanswered requests of all connections, above which no more is read from any.',
     defaultOf: always(512 * MIB),
-    provedBy: `${CONNECTIONS_SPEC}#keeps within its budget while frames fill up on many connections, and still completes each`,
+    provedBy: `${GATEWAY_SPEC}#max_in_flight_bytes bounds what all connections have under way, and the answers that clients do not take`,
   }),
   fetch_max_bytes: setting({
     kind: bytes(KIB, INT_MAX),
     section: 'Limits',
     doc: 'Most bytes of records in one fetch response, whatever the client asks for.',
     defaultOf: always(55 * MIB),
-    provedBy: 'libs/runtime/partitions/fetch-path.spec.ts#is bounded by the fetch.max.bytes of the broker too',
+    provedBy: `${STORAGE_SPEC}#fetch_max_bytes is the most that a fetch finds, whatever is asked for`,
   }),
   max_incremental_fetch_session_cache_slots: setting({
     kind: wholeNumber({ min: 0, max: 1_000_000 }),
     section: 'Limits',
     doc: 'Most fetch sessions that are remembered; consumers without one send whole requests.',
     defaultOf: always(1_000),
-    provedBy: 'libs/runtime/gateway/fetch-sessions.spec.ts#a full cache answers id 0',
+    provedBy: `${GATEWAY_SPEC}#max_incremental_fetch_session_cache_slots is how many fetch sessions are remembered`,
   }),
   max_decompressed_message_bytes: setting({
     kind: bytes(KIB, 2_147_483_639),
@@ -258,7 +280,7 @@ export const BROKER_SETTINGS = {
     section: 'Logging',
     doc: 'The least important messages that are logged.',
     defaultOf: always('info'),
-    provedBy: 'libs/platform/lifecycle/logger.spec.ts#leaves out what is below the level',
+    provedBy: LOG_LINES,
   }),
   log_format: setting({
     kind: oneOf(['json', 'pretty']),
@@ -266,6 +288,6 @@ export const BROKER_SETTINGS = {
     doc: '"json" for machines, one object a line; "pretty" for people.',
     defaultOf: ({ profile }) => (profile === 'development' ? 'pretty' : 'json'),
     defaultDoc: 'json; pretty in development',
-    provedBy: 'libs/platform/lifecycle/logger.spec.ts#writes one readable line a message in the pretty format',
+    provedBy: LOG_LINES,
   }),
 } as const;

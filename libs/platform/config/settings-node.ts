@@ -5,7 +5,14 @@ import { always, type DefaultInputs, setting } from './setting';
 import { address, addressList, oneOf, optionalPath, path, roleList, wholeNumber } from './value-kind';
 
 const RESOLVE_SPEC = 'libs/platform/config/resolve-config.spec.ts';
-const SINGLE_NODE = 'this build runs clusters of one node; forming a cluster from several is not built yet.';
+const PROCESS_SPEC = 'test/process/settings.spec.ts';
+const LISTENERS = `${PROCESS_SPEC}#data_dir is where all data lies; listen_addr, inter_broker_addr and http_addr are where the process listens`;
+const REGISTERED =
+  'services/storage/storage.service.spec.ts#node_id, rack_id, advertised_addr and advertised_inter_broker_addr are what it registers';
+const PEERS =
+  'services/admin/admin-settings.spec.ts#controller_addrs and gateway_addr are where it asks the processes of a split node';
+const FORMING =
+  'services/controller/controller-settings.spec.ts#seed_nodes and bootstrap decide whether it begins a cluster, joins one or waits';
 
 /** Where a process listens for its peers when the controller role is not in it; so four roles on one host do not collide. */
 const INTER_BROKER_PORTS: readonly (readonly [RoleName, number])[] = [
@@ -36,7 +43,7 @@ export const NODE_SETTINGS = {
     defaultOf: always(1),
     flag: 'cluster-node-id',
     flagAliases: ['node-id'],
-    provedBy: 'libs/platform/lifecycle/data-directory.spec.ts#refuses a directory of another node id',
+    provedBy: REGISTERED,
   }),
   roles: setting({
     kind: roleList(),
@@ -51,7 +58,7 @@ export const NODE_SETTINGS = {
     doc: 'Where all data lives, in a directory for each role. Made when it is not there, never reset by a start.',
     defaultOf: () => resolve('data'),
     defaultDoc: './data',
-    provedBy: 'libs/platform/lifecycle/data-directory.spec.ts#formats an empty directory',
+    provedBy: LISTENERS,
   }),
   config: setting({
     kind: optionalPath(),
@@ -73,7 +80,7 @@ export const NODE_SETTINGS = {
     section: 'Node',
     doc: 'How long a stop (SIGTERM, SIGINT) may take to finish what is in flight and flush, before the process ends anyway.',
     defaultOf: always(10_000),
-    provedBy: 'libs/platform/lifecycle/lifecycle.spec.ts#gives up on a component that does not stop within the deadline',
+    provedBy: `${PROCESS_SPEC}#stop_timeout_ms is how long a client that does not take its answer can hold up a stop`,
   }),
   listen_addr: setting({
     kind: address(0),
@@ -81,7 +88,7 @@ export const NODE_SETTINGS = {
     doc: 'Where Kafka clients connect.',
     defaultOf: bindAddress(9092),
     defaultDoc: '0.0.0.0:9092; 127.0.0.1:9092 in development',
-    provedBy: `${RESOLVE_SPEC}#binds to loopback, logs for people and does not delay groups in the development profile`,
+    provedBy: LISTENERS,
   }),
   advertised_addr: setting({
     kind: address(1),
@@ -89,7 +96,7 @@ export const NODE_SETTINGS = {
     doc: 'Address returned to clients in metadata responses. Follows listen_addr where that names a host or another port.',
     defaultOf: ({ listenAddr }) => ({ host: reachableHost(listenAddr, '127.0.0.1'), port: listenAddr.port }),
     defaultDoc: '127.0.0.1:9092',
-    provedBy: `${RESOLVE_SPEC}#advertises where it listens`,
+    provedBy: REGISTERED,
   }),
   inter_broker_addr: setting({
     kind: address(0),
@@ -98,7 +105,7 @@ export const NODE_SETTINGS = {
     defaultOf: interBrokerDefault,
     defaultDoc:
       '0.0.0.0:9093; without the controller role 9095 (storage), 9096 (admin) or 9097 (gateway); 127.0.0.1 in development',
-    provedBy: `${RESOLVE_SPEC}#gives each role its own inter-broker port when the controller is elsewhere`,
+    provedBy: LISTENERS,
   }),
   advertised_inter_broker_addr: setting({
     kind: address(1),
@@ -109,7 +116,7 @@ export const NODE_SETTINGS = {
       port: interBrokerAddr.port,
     }),
     defaultDoc: '127.0.0.1:9093',
-    provedBy: `${RESOLVE_SPEC}#advertises where it listens`,
+    provedBy: REGISTERED,
   }),
   http_addr: setting({
     kind: address(0),
@@ -117,7 +124,7 @@ export const NODE_SETTINGS = {
     doc: 'HTTP API: health checks, metrics, cluster management.',
     defaultOf: bindAddress(9094),
     defaultDoc: '0.0.0.0:9094; 127.0.0.1:9094 in development',
-    provedBy: `${RESOLVE_SPEC}#binds to loopback, logs for people and does not delay groups in the development profile`,
+    provedBy: LISTENERS,
   }),
   controller_addrs: setting({
     kind: addressList(),
@@ -125,30 +132,29 @@ export const NODE_SETTINGS = {
     doc: 'Where a process without the controller role finds the controller.',
     defaultOf: ({ roles }) => (roles.includes('controller') ? [] : [{ host: '127.0.0.1', port: 9093 }]),
     defaultDoc: 'none with the controller role in the process, 127.0.0.1:9093 without',
-    refusal: (value) => (value.length > 1 ? `${SINGLE_NODE} Name the one controller.` : undefined),
-    provedBy: `${RESOLVE_SPEC}#looks for the controller on this host where it is in another process`,
+    refusal: (value) =>
+      value.length > 1 ? 'Name one: a process asks the controller of its own node, which knows the others.' : undefined,
+    provedBy: PEERS,
   }),
   gateway_addr: setting({
     kind: address(1),
     section: 'Addresses',
     doc: 'Where the admin role of a split node reaches the inter-broker listener of the gateway, for health and metrics.',
     defaultOf: always({ host: '127.0.0.1', port: 9097 }),
-    provedBy: `${RESOLVE_SPEC}#looks for the gateway on this host where it is in another process`,
+    provedBy: PEERS,
   }),
   seed_nodes: setting({
     kind: addressList(),
     section: 'Cluster',
     doc: 'Inter-broker addresses of existing cluster members for joining.',
     defaultOf: always([]),
-    notYet: `${SINGLE_NODE} Start this node without seed nodes.`,
-    provedBy: 'libs/platform/config/refusal.spec.ts#refuses every setting that has no effect yet, saying why and what to do',
+    provedBy: FORMING,
   }),
   bootstrap: setting({
     kind: oneOf(['auto', 'never']),
     section: 'Cluster',
     doc: 'Whether an empty data directory may become a new cluster. "never" waits to be added to one.',
     defaultOf: always('auto'),
-    notYet: `${SINGLE_NODE} Use "auto".`,
-    provedBy: 'libs/platform/config/refusal.spec.ts#refuses every setting that has no effect yet, saying why and what to do',
+    provedBy: FORMING,
   }),
 } as const;

@@ -23,6 +23,12 @@ export interface ValueKind<T> {
 
 type Unit = 'ms' | 'bytes' | 'minutes';
 
+interface Limits {
+  readonly min: number;
+  readonly max: number;
+  readonly unit?: Unit;
+}
+
 const UNIT_NAMES: Readonly<Record<Unit, string>> = { ms: ' of milliseconds', bytes: ' of bytes', minutes: ' of minutes' };
 const MS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 const BYTES_PER_UNIT: Readonly<Record<string, number>> = {
@@ -38,7 +44,8 @@ const BYTES_PER_UNIT: Readonly<Record<string, number>> = {
   gib: 1024 ** 3,
 };
 
-function unitHint(raw: unknown, unit: Unit | undefined): string | undefined {
+/** Nothing where the value would be refused without its unit, too. */
+function unitHint(raw: unknown, { min, max, unit }: Limits): string | undefined {
   if (typeof raw !== 'string' || unit === undefined) return undefined;
   const match = /^([0-9]+(?:\.[0-9]+)?)\s*([a-z]+)$/i.exec(raw.trim());
   if (match === null) return undefined;
@@ -46,10 +53,11 @@ function unitHint(raw: unknown, unit: Unit | undefined): string | undefined {
   const factor = unit === 'bytes' ? BYTES_PER_UNIT[suffix] : MS_PER_UNIT[suffix];
   if (factor === undefined) return undefined;
   const inBase = Number(match[1]) * factor;
-  return `write ${Math.round(unit === 'minutes' ? inBase / 60_000 : inBase)}, without a unit`;
+  const value = Math.round(unit === 'minutes' ? inBase / 60_000 : inBase);
+  return value < min || value > max ? undefined : `write ${value}, without a unit`;
 }
 
-export function wholeNumber(limits: { readonly min: number; readonly max: number; readonly unit?: Unit }): ValueKind<number> {
+export function wholeNumber(limits: Limits): ValueKind<number> {
   const { min, max, unit } = limits;
   return {
     schema: z.number().check(z.int(), z.minimum(min), z.maximum(max)),
@@ -58,7 +66,7 @@ export function wholeNumber(limits: { readonly min: number; readonly max: number
     format: String,
     isSwitch: false,
     isList: false,
-    hint: (raw) => unitHint(raw, unit),
+    hint: (raw) => unitHint(raw, limits),
   };
 }
 

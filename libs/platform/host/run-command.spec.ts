@@ -33,4 +33,16 @@ describe('runCommand', () => {
     expect(written[2]).toContain('roles = ["storage"]');
     expect(process.exitCode).toBe(2);
   });
+
+  it('hands what stands behind "cluster" to the program that has it, and ends with its exit code', async () => {
+    const handed: (readonly string[])[] = [];
+    const cluster = (args: readonly string[]) => Promise.resolve(handed.push(args) + 20);
+    vi.spyOn(process, 'argv', 'get').mockReturnValue(['node', 'main.mjs', 'cluster', 'status', '--json']);
+    await runCommand({ roles: ['storage'], load: () => Promise.resolve([]), cluster });
+    expect(handed).toEqual([['status', '--json']]);
+    expect(process.exitCode).toBe(21);
+    await run('cluster', 'status');
+    expect(written.at(-1)).toContain('this program has no command cluster');
+    expect(process.exitCode).toBe(2);
+  });
 });

@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { RoleServiceDefinition } from '@streamline/wire/contracts/generated/streamline/node/v1/role';
 import { ExitCode } from '../config/exit-codes';
 import type { RoleName } from '../config/roles';
+import type { ResolvedConfig } from '../config/resolve-config';
 import type { NodeConfig } from '../config/schema';
 import { announce } from '../lifecycle/banner';
 import { reportFailure } from '../lifecycle/failure';
@@ -16,6 +17,8 @@ import { HOST, type Host } from './host';
 import { type HostedRole, type RoleService, START_ORDER } from './hosted-role';
 import { NodeHost } from './node-host';
 import { ProcessGrpcController } from './process-grpc.controller';
+
+const HEALTH_SERVICE = 'health service';
 
 /** Makes the Host known to the modules of all roles. */
 @Module({})
@@ -55,8 +58,11 @@ async function compose(host: NodeHost, services: readonly RoleService[]): Promis
     if (!made) throw new Error(`the role ${role} was asked for before it was made`);
     return made;
   };
+  const linked = services.find((service) => service.takeLink !== undefined);
   const server = new InterBrokerServer({
     ...host.config.interBrokerAddr,
+    security: host.security,
+    takeLink: linked?.takeLink?.(() => instance(linked.role)),
     services: [
       { definition: RoleServiceDefinition },
       ...services.flatMap((service) => service.served(() => instance(service.role))),
@@ -70,19 +76,24 @@ async function compose(host: NodeHost, services: readonly RoleService[]): Promis
   const components = [...instances.values()].map((role): Component => ({
     name: role.role,
     start: () => role.start(),
-    stop: (signal) => role.stop(signal),
+    stop: (deadline) => role.stop(deadline),
   }));
   const listener: Component = {
     name: 'inter-broker listener',
+    // Before everything else: what other nodes ask is answered also while this one looks for its cluster.
     start: async () => {
       await app.listen();
-      server.setServing(true);
     },
     stop: () => app.close(),
   };
-  const isController = ({ name }: Component): boolean => name === 'controller';
-  const isFollower = (component: Component): boolean => !isController(component);
-  return [host.base, ...components.filter(isController), host.follower, ...components.filter(isFollower), listener];
+  const serving: Component = {
+    name: HEALTH_SERVICE,
+    start: () => Promise.resolve(server.setServing(true)),
+    stop: () => Promise.resolve(server.setServing(false)),
+  };
+  const needsMetadata = ({ name }: Component): boolean => name === 'storage' || name === 'gateway';
+  const others = components.filter((component) => !needsMetadata(component));
+  return [host.base, listener, ...others, host.follower, ...components.filter(needsMetadata), serving];
 }
 
 function announceReady(host: Host): void {
@@ -101,13 +112,25 @@ function announceReady(host: Host): void {
   );
 }
 
+/** What serves clients, and counts on the cluster for it. */
+const SERVING = ['storage', 'gateway', HEALTH_SERVICE];
+
 /** Runs the roles of a configuration in this process, for as long as it lives. Ends the process where that fails. */
-export async function runRoles(config: NodeConfig, services: readonly RoleService[]): Promise<void> {
+export async function runRoles(
+  { config, origins }: Pick<ResolvedConfig, 'config' | 'origins'>,
+  services: readonly RoleService[],
+): Promise<void> {
   const logger = createLogger({ level: config.logLevel, format: config.logFormat, nodeId: config.nodeId });
   let node: RunningNode | undefined;
   try {
     const chosen = chosenServices(config, services);
-    const host = await NodeHost.open(config, logger, (error) => node?.fatal(error));
+    const host = await NodeHost.open(
+      config,
+      logger,
+      (error) => node?.fatal(error),
+      (refusal) => node?.withdraw(SERVING, refusal),
+      origins,
+    );
     const components = await compose(host, chosen);
     node = runNode({
       components,

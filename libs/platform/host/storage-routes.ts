@@ -1,4 +1,4 @@
-import type { BrokerImage, PartitionImage } from '@streamline/core/metadata/image';
+import type { BrokerImage } from '@streamline/core/metadata/image';
 import type { NodeId } from '@streamline/core/types/ids';
 import type { StorageRouter } from '@streamline/runtime/gateway/storage-router';
 import type { MetadataReplica } from '@streamline/runtime/metadata/metadata-replica';
@@ -6,6 +6,7 @@ import type { StoragePort } from '@streamline/wire/contracts/ports';
 import { formatAddress } from '../config/address';
 import { openChannel } from '../rpc/channel';
 import { remoteStorage } from '../rpc/remote-storage';
+import type { InterBrokerSecurity } from '../security/inter-broker-security';
 import type { LocalPorts } from './local-ports';
 
 type RemoteStorage = ReturnType<typeof remoteStorage>;
@@ -27,14 +28,16 @@ export class StorageRoutes implements StorageRouter {
     private readonly nodeId: NodeId,
     private readonly local: LocalPorts,
     private readonly replica: MetadataReplica,
+    private readonly security: InterBrokerSecurity,
   ) {
     this.unsubscribe = replica.subscribe(({ brokersChanged }) => {
       if (brokersChanged) this.closeUnused();
     });
   }
 
-  leaderOf({ leader }: PartitionImage): StoragePort | undefined {
-    return leader === undefined ? undefined : this.storageOf(leader);
+  /** All partitions of a broker are in its one storage. */
+  replicaAt(broker: NodeId): StoragePort | undefined {
+    return this.storageOf(broker);
   }
 
   ofBroker(broker: NodeId): readonly StoragePort[] {
@@ -54,7 +57,7 @@ export class StorageRoutes implements StorageRouter {
     if (address === undefined) return undefined;
     let remote = this.remotes.get(address);
     if (!remote) {
-      remote = remoteStorage(openChannel(address));
+      remote = remoteStorage(openChannel(address, this.security.channelCredentials));
       this.remotes.set(address, remote);
     }
     return remote;

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -141,6 +151,31 @@ describe('a data directory', () => {
   it('refuses a path that is a file', async () => {
     writeFileSync(root, '');
     await expect(open()).rejects.toMatchObject({ exitCode: 5, message: `the data directory ${root} is not a directory` });
+  });
+
+  it('makes a directory below others that are not there yet, and takes a link to one', async () => {
+    const below = join(root, 'a', 'b');
+    await (await DataDirectory.open({ path: below, nodeId: 1 as NodeId, roles: ROLES })).close();
+    const link = join(root, 'link');
+    symlinkSync(below, link);
+    const again = await DataDirectory.open({ path: link, nodeId: 1 as NodeId, roles: ROLES });
+    expect(again.isNew).toBe(false);
+    await again.close();
+  });
+
+  it('refuses a link to what is not there, a file system that takes none, and a name that is too long', async () => {
+    symlinkSync(join(root, '..', 'not-mounted'), root);
+    const refusal = {
+      exitCode: 5,
+      message: `the data directory ${root} is not there and cannot be made (a link to what is not mounted?)`,
+    };
+    await expect(open()).rejects.toMatchObject(refusal);
+    const openAt = (path: string): Promise<DataDirectory> => DataDirectory.open({ path, nodeId: 1 as NodeId, roles: ROLES });
+    await expect(openAt('/proc/streamline')).rejects.toMatchObject({ exitCode: 5 });
+    await expect(openAt(join(root, '..', 'x'.repeat(300)))).rejects.toMatchObject({
+      exitCode: 5,
+      message: expect.stringContaining('a path that the system does not take: ENAMETOOLONG'),
+    });
   });
 
   it.skipIf(process.getuid?.() === 0)('refuses a directory that it may not write', async () => {

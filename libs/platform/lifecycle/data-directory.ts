@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ClusterId, DirectoryId, NodeId } from '@streamline/core/types/ids';
 import { ExitCode } from '../config/exit-codes';
@@ -90,7 +90,7 @@ function wrongCluster(path: string, own: ClusterId, other: ClusterId): StartupEr
   return new StartupError(
     ExitCode.WRONG_DIRECTORY,
     `${path} belongs to cluster ${own}, but this node is told of cluster ${other}`,
-    'Point this node to its own cluster, or give it an empty --data-dir to join the other one.',
+    'Point this node to its own cluster with --controller-addrs, or give it an empty --data-dir to join the other one.',
   );
 }
 
@@ -103,9 +103,16 @@ function checkNodeId(path: string, file: NodeFile, nodeId: NodeId): void {
   );
 }
 
+/** The last one by a call of its own: a recursive one never ends where a file system answers ENOENT, as /proc does. */
 async function makeDirectory(path: string): Promise<void> {
-  const firstMade = await mkdir(path, { recursive: true, mode: 0o750 });
-  if (firstMade !== undefined) await syncDirectory(dirname(firstMade));
+  const mode = 0o750;
+  const firstMade = await mkdir(dirname(path), { recursive: true, mode });
+  try {
+    await mkdir(path, { mode });
+    await syncDirectory(dirname(firstMade ?? path));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error;
+  }
 }
 
 async function isEmpty(path: string): Promise<boolean> {
@@ -173,6 +180,14 @@ function explain(path: string, error: unknown): unknown {
     case 'ENOTDIR':
     case 'EEXIST':
       return refuse('is not a directory', 'Name a directory with --data-dir.');
+    case 'ENOENT':
+      return refuse(
+        'is not there and cannot be made (a link to what is not mounted?)',
+        'Mount what is missing, or name another one with --data-dir.',
+      );
+    case 'ENAMETOOLONG':
+    case 'ELOOP':
+      return refuse(`has a path that the system does not take: ${code}`, 'Name a directory with --data-dir.');
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

@@ -2,8 +2,10 @@ import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { JournalDamagedError, JournalFailedError, JournalFormatError } from '@streamline/runtime/journal/journal-error';
 import { ControllerStartError } from '@streamline/runtime/controller/controller-role';
-import { LogFormatError } from '@streamline/runtime/controller/log-format';
-import { MetadataLogError } from '@streamline/runtime/controller/log-recovery';
+import { FormationRefusedError } from '@streamline/runtime/controller/formation';
+import { ImageUnreadableError } from '@streamline/runtime/controller/image-store';
+import { MetadataLogError } from '@streamline/runtime/controller/open-metadata-log';
+import { RaftFormatError, RaftStorageError } from '@streamline/runtime/raft/raft-storage';
 import { LogError } from '@streamline/runtime/log/log-error';
 import { ForeignClusterError } from '@streamline/runtime/metadata/following-replica';
 import { UnknownRecordError } from '@streamline/runtime/metadata/record-codec';
@@ -55,6 +57,18 @@ describe('explainFailure', () => {
     expect(explainFailure(error, context)).toMatchObject({ exitCode: 6, message: '0.0.0.0:9093 is in use by another process' });
   });
 
+  it('ends with a code of its own where the cluster does not let the node in', () => {
+    const error = new FormationRefusedError(
+      'the cluster does not let this node in: its version is too old.',
+      'Start a newer one.',
+    );
+    expect(explainFailure(new Error('start', { cause: error }), context)).toEqual({
+      exitCode: 12,
+      message: 'the cluster does not let this node in: its version is too old',
+      remedy: 'Start a newer one.',
+    });
+  });
+
   it('passes on what a part of the node explained itself, also from below other errors', () => {
     const inner = addressUnavailable(
       '--listen-addr',
@@ -92,8 +106,10 @@ describe('explainFailure', () => {
     [new LogError('damaged', 'x'), 7],
     [new JournalFormatError('/d/journal.3', 9, 1), 5],
     [new MetadataLogError('The log has a gap.'), 7],
+    [new RaftStorageError('A segment is damaged.'), 7],
+    [new ImageUnreadableError('/data/controller/image', new Error('checksum mismatch')), 7],
     [new ControllerStartError('The metadata log is that of another cluster.'), 7],
-    [new LogFormatError('a record of type 9'), 5],
+    [new RaftFormatError("the controller's journal", 'a record of type 9'), 5],
     [new UnknownRecordError('kind 99'), 5],
     [new ForeignClusterError('This node belongs to cluster A.'), 4],
     [new BrokerRefusedError('This is cluster A, not B.', 104), 4],

@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
+import { RaftInvariantError } from '@streamline/core/raft/invariant';
 import { JournalDamagedError, JournalFailedError, JournalFormatError } from '@streamline/runtime/journal/journal-error';
 import { ControllerStartError } from '@streamline/runtime/controller/controller-role';
-import { LogFormatError } from '@streamline/runtime/controller/log-format';
-import { MetadataLogError } from '@streamline/runtime/controller/log-recovery';
+import { FormationRefusedError } from '@streamline/runtime/controller/formation';
+import { ImageUnreadableError } from '@streamline/runtime/controller/image-store';
 import { ImageFormatError } from '@streamline/runtime/controller/metadata-image';
+import { MetadataLogError } from '@streamline/runtime/controller/open-metadata-log';
 import { LogError } from '@streamline/runtime/log/log-error';
 import { ForeignClusterError } from '@streamline/runtime/metadata/following-replica';
 import { UnknownRecordError } from '@streamline/runtime/metadata/record-codec';
 import { BrokerRefusedError } from '@streamline/runtime/partitions/broker-session';
+import { RaftFormatError, RaftStorageError } from '@streamline/runtime/raft/raft-storage';
 import { formatAddress, type Address } from '../config/address';
 import { ExitCode } from '../config/exit-codes';
 import type { NodeConfig } from '../config/schema';
@@ -126,13 +129,18 @@ function damage(chain: readonly Error[]): Explanation | undefined {
   return undefined;
 }
 
+const LOST_LOG_ERRORS = [MetadataLogError, RaftStorageError, RaftInvariantError, ControllerStartError];
+
 /** The metadata log, or the controller that it belongs to, is not what this directory or this version can go on from. */
 function metadataFailure(chain: readonly Error[]): Explanation | undefined {
   for (const error of chain) {
-    if (error instanceof MetadataLogError || error instanceof ControllerStartError) {
+    if (LOST_LOG_ERRORS.some((kind) => error instanceof kind)) {
       return { exitCode: ExitCode.LOG_DAMAGED, message: withoutStop(error.message), remedy: 'Nothing was changed.' };
     }
-    if (error instanceof LogFormatError || error instanceof ImageFormatError || error instanceof UnknownRecordError) {
+    if (error instanceof ImageUnreadableError) {
+      return { exitCode: ExitCode.LOG_DAMAGED, message: withoutStop(error.message), remedy: error.remedy };
+    }
+    if (error instanceof RaftFormatError || error instanceof ImageFormatError || error instanceof UnknownRecordError) {
       return {
         exitCode: ExitCode.DIRECTORY_UNREADABLE,
         message: withoutStop(error.message),
@@ -169,15 +177,27 @@ function diskFailure(chain: readonly Error[]): Explanation | undefined {
   };
 }
 
+/** What is wrong with the files that a node finds, or with their disk; undefined where it is something else. */
+export function explainStoredState(error: unknown): Explanation | undefined {
+  const chain = chainOf(error);
+  return damage(chain) ?? metadataFailure(chain) ?? diskFailure(chain);
+}
+
+/** A node that no cluster takes as it was started. */
+function clusterRefusal(chain: readonly Error[]): Explanation | undefined {
+  const refused = chain.find((error) => error instanceof FormationRefusedError);
+  if (refused === undefined) return undefined;
+  return { exitCode: ExitCode.CLUSTER_REFUSED, message: withoutStop(refused.message), remedy: refused.remedy };
+}
+
 /** Turns whatever ended a node into an exit code, a sentence and what to do. */
 export function explainFailure(error: unknown, context: FailureContext): Explanation {
   const chain = chainOf(error);
   const known = chain.find((one) => one instanceof StartupError) ?? listenFailure(chain, context);
   if (known !== undefined) return { exitCode: known.exitCode, message: known.message, remedy: known.remedy };
   return (
-    damage(chain) ??
-    metadataFailure(chain) ??
-    diskFailure(chain) ??
+    clusterRefusal(chain) ??
+    explainStoredState(error) ??
     missingLibrary(chain, context) ?? {
       exitCode: ExitCode.UNEXPECTED,
       message: `unexpected error: ${error instanceof Error ? error.message : String(error)}`,
@@ -194,6 +214,8 @@ const EXPLAINED: ReadonlySet<ExitCode> = new Set<ExitCode>([
   ExitCode.DIRECTORY_UNREADABLE,
   ExitCode.ADDRESS_UNAVAILABLE,
   ExitCode.LIBRARY_MISSING,
+  ExitCode.CERTIFICATE_UNUSABLE,
+  ExitCode.CLUSTER_REFUSED,
 ]);
 
 /** Tells the log why a node ends, and returns the exit code to end with. */

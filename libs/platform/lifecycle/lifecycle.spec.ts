@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { describe, expect, it } from 'vitest';
 import { type Component, Lifecycle } from './lifecycle';
+import type { StopDeadline } from './stop-deadline';
 
 const logger = pino({ level: 'silent' });
 
@@ -22,8 +23,19 @@ describe('the life of a node', () => {
     const { events, component } = recorder();
     const lifecycle = new Lifecycle([component('a'), component('b'), component('c')], logger);
     await lifecycle.start(1_000);
-    expect(await lifecycle.stop(1_000)).toEqual({ unfinished: [] });
+    expect(await lifecycle.stop(1_000)).toEqual({ unfinished: [], failures: [] });
     expect(events).toEqual(['start a', 'start b', 'start c', 'stop c', 'stop b', 'stop a']);
+  });
+
+  it('withdraws some components, last first, and stops only the others later', async () => {
+    const { events, component } = recorder();
+    const hanging = component('c', { stop: () => new Promise(() => undefined) });
+    const lifecycle = new Lifecycle([component('a'), component('b'), hanging, component('d')], logger);
+    await lifecycle.start(1_000);
+    await lifecycle.withdraw(['b', 'c', 'd', 'elsewhere'], 100);
+    expect(events.splice(0)).toEqual(['start a', 'start b', 'start c', 'start d', 'stop d', 'stop b']);
+    expect(await lifecycle.stop(1_000)).toEqual({ unfinished: [], failures: [] });
+    expect(events).toEqual(['stop a']);
   });
 
   it('stops what runs when a component fails to start, and says why', async () => {
@@ -38,16 +50,46 @@ describe('the life of a node', () => {
     const { events, component } = recorder();
     let aborted = false;
     const hanging = component('b', {
-      stop: (signal) =>
+      stop: ({ signal }) =>
         new Promise(() => {
           signal.addEventListener('abort', () => (aborted = true));
         }),
     });
     const lifecycle = new Lifecycle([component('a'), hanging], logger);
     await lifecycle.start(1_000);
-    expect(await lifecycle.stop(50)).toEqual({ unfinished: ['b'] });
+    expect(await lifecycle.stop(50)).toEqual({ unfinished: ['b'], failures: [] });
     expect(aborted).toBe(true);
     expect(events).toEqual(['start a', 'start b', 'stop a']);
+  });
+
+  it('tells each component how long it may take: half of what is left, and the last one all of it', async () => {
+    const { component } = recorder();
+    const told: { readonly remainingMs: number; readonly atMs: number }[] = [];
+    const hanging = {
+      stop: (deadline: StopDeadline) =>
+        new Promise<void>(() => {
+          const atMs = performance.now();
+          told.push({ atMs, remainingMs: deadline.remainingMs });
+        }),
+    };
+    const names = ['a', 'b', 'c'];
+    const lifecycle = new Lifecycle(
+      names.map((name) => component(name, hanging)),
+      logger,
+    );
+    await lifecycle.start(1_000);
+    const begunMs = performance.now();
+    const stopping = lifecycle.stop(200);
+    // A busy machine may be late with each of them: what is left then is what is divided.
+    const [leastEndMs, endMs] = [begunMs + 200, performance.now() + 200];
+    expect((await stopping).unfinished).toEqual(['c', 'b', 'a']);
+    expect(performance.now()).toBeGreaterThan(leastEndMs - 10);
+    const [first, second, last] = told;
+    for (const each of [first, second]) {
+      expect(each?.remainingMs).toBeLessThanOrEqual(Math.max(0, endMs - (each?.atMs ?? 0)) / 2);
+    }
+    expect(first?.remainingMs).toBeGreaterThan((begunMs + leastEndMs) / 2 - (first?.atMs ?? 0) - 1);
+    expect(last?.remainingMs).toBeGreaterThan(Math.max(0, leastEndMs - (last?.atMs ?? 0)) - 1);
   });
 
   it('goes on when a component fails to stop, also at once', async () => {
@@ -59,7 +101,7 @@ describe('the life of a node', () => {
     });
     const lifecycle = new Lifecycle([component('a'), throwing], logger);
     await lifecycle.start(1_000);
-    expect(await lifecycle.stop(1_000)).toEqual({ unfinished: ['b'] });
+    expect(await lifecycle.stop(1_000)).toEqual({ unfinished: ['b'], failures: [new Error('at once')] });
     expect(events).toContain('stop a');
   });
 

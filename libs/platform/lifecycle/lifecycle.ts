@@ -1,23 +1,31 @@
 import type { Logger } from 'pino';
+import { StopDeadline } from './stop-deadline';
 
 /** A part of a node that is started and stopped in order. */
 export interface Component {
   readonly name: string;
   start(): Promise<void>;
   /**
-   * Stops accepting, finishes what is in flight, flushes. `signal` aborts when the time for it is over: what then still
-   * runs is abandoned. Called also when `start` failed or was never reached by a stop, so it copes with both.
+   * Stops accepting, finishes what is in flight, flushes, within the deadline. Called also when `start` failed or was never
+   * reached by a stop, so it copes with both.
    */
-  stop(signal: AbortSignal): Promise<void>;
+  stop(deadline: StopDeadline): Promise<void>;
 }
 
 export interface StopOutcome {
-  /** Components that failed to stop, or did not within the deadline. Empty: a clean stop. */
+  /** Components that failed to stop, or did not within their deadline. Empty: a clean stop. */
   readonly unfinished: readonly string[];
+  /** Why they failed, the first one first; without those that merely took too long. */
+  readonly failures: readonly unknown[];
 }
 
 /** Of the time that is left, how much one component may take, so that the ones after it (which flush) get theirs. */
 const SHARE = 0.5;
+
+/** A component took longer to stop than it may. */
+class OverdueError extends Error {
+  override readonly name = 'OverdueError';
+}
 
 /** Starts components one after the other and stops them in the opposite order, within a deadline. */
 export class Lifecycle {
@@ -51,40 +59,51 @@ export class Lifecycle {
     return this.stopping;
   }
 
-  private async stopAll(timeoutMs: number): Promise<StopOutcome> {
-    const deadline = performance.now() + timeoutMs;
-    const unfinished: string[] = [];
-    for (let component = this.started.pop(); component !== undefined; component = this.started.pop()) {
-      const remainingMs = Math.max(0, deadline - performance.now());
-      const allowedMs = this.started.length === 0 ? remainingMs : remainingMs * SHARE;
-      if (!(await this.stopOne(component, allowedMs))) unfinished.push(component.name);
+  /** Stops some of what runs, last first; the rest goes on. Nothing comes of it while everything is being stopped. */
+  async withdraw(names: readonly string[], timeoutMs: number): Promise<void> {
+    const whole = new StopDeadline(timeoutMs);
+    for (const component of this.started.filter(({ name }) => names.includes(name)).reverse()) {
+      const at = this.started.indexOf(component);
+      if (at < 0) return;
+      this.started.splice(at, 1);
+      await this.stopOne(component, whole.remainingMs * SHARE).catch(() => undefined);
     }
-    return { unfinished };
   }
 
-  private async stopOne(component: Component, allowedMs: number): Promise<boolean> {
+  private async stopAll(timeoutMs: number): Promise<StopOutcome> {
+    const whole = new StopDeadline(timeoutMs);
+    const unfinished: string[] = [];
+    const failures: unknown[] = [];
+    for (let component = this.started.pop(); component !== undefined; component = this.started.pop()) {
+      const isLast = this.started.length === 0;
+      try {
+        await this.stopOne(component, whole.remainingMs * (isLast ? 1 : SHARE));
+      } catch (error) {
+        unfinished.push(component.name);
+        if (!(error instanceof OverdueError)) failures.push(error);
+      }
+    }
+    return { unfinished, failures };
+  }
+
+  /** Fails with OverdueError where it takes too long, or as the component does. */
+  private async stopOne(component: Component, allowedMs: number): Promise<void> {
     const begin = performance.now();
-    const abort = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
-    const overdue = new Promise<false>((resolve) => {
-      timer = setTimeout(() => {
-        abort.abort();
-        this.logger.warn({ component: component.name, allowedMs: Math.round(allowedMs) }, 'did not stop in time, abandoned');
-        resolve(false);
-      }, allowedMs);
+    const deadline = new StopDeadline(allowedMs);
+    const overdue = new Promise<never>((_, reject) => {
+      deadline.signal.addEventListener('abort', () => reject(new OverdueError()), { once: true });
     });
-    const stopped = Promise.resolve()
-      .then(() => component.stop(abort.signal))
-      .then(
-        () => true,
-        (error: unknown) => {
-          this.logger.error({ component: component.name, err: error }, 'failed to stop');
-          return false;
-        },
-      );
-    const isClean = await Promise.race([stopped, overdue]);
-    clearTimeout(timer);
-    if (isClean) this.logger.debug({ component: component.name, elapsedMs: Math.round(performance.now() - begin) }, 'stopped');
-    return isClean;
+    try {
+      await Promise.race([Promise.resolve().then(() => component.stop(deadline)), overdue]);
+    } catch (error) {
+      const { name } = component;
+      if (error instanceof OverdueError) {
+        this.logger.warn({ component: name, allowedMs: Math.round(allowedMs) }, 'did not stop in time, abandoned');
+      } else {
+        this.logger.error({ component: name, err: error }, 'failed to stop');
+      }
+      throw error;
+    }
+    this.logger.debug({ component: component.name, elapsedMs: Math.round(performance.now() - begin) }, 'stopped');
   }
 }

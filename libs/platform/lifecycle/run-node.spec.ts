@@ -43,6 +43,8 @@ describe('a node as a process', () => {
   it('takes a signal that comes twice at once for one, as Ctrl-C under npm does', async () => {
     const node = await run('hangs');
     node.kill('SIGINT');
+    // The kernel makes one of two signals that wait: the second is sent when the first was taken.
+    await node.says(/gateway stopping/);
     node.kill('SIGINT');
     expect((await node.exited).code).toBe(10);
     expect(node.output).toContain('storage flushed');
@@ -54,6 +56,13 @@ describe('a node as a process', () => {
     expect((await node.exited).code).toBe(10);
     expect(node.output).toContain('storage flushed');
     expect(node.output).toContain('"unfinished":["gateway"]');
+  });
+
+  it('exits with the code of the failure when a component cannot stop, after it stopped the others', async () => {
+    const node = await run('full-at-stop');
+    node.kill('SIGTERM');
+    expect((await node.exited).code).toBe(8);
+    expect(node.output).toMatch(/gateway stopping[^]*storage flushed[^]*the disk refused a write/);
   });
 
   it('exits 8 at once when the disk fails, and stops nothing in order', async () => {

@@ -5,7 +5,7 @@ import { type Component, Lifecycle } from './lifecycle';
 import { type FailureContext, reportFailure } from './failure';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-/** Signals that come so soon one after the other are one. */
+/** A signal that comes again so soon is one that was sent twice. */
 const SAME_SIGNAL_MS = 400;
 /** Any long time: the timer is there to be pending. */
 const KEEP_ALIVE_MS = 3_600_000;
@@ -29,11 +29,16 @@ export interface RunningNode {
   fatal(error: unknown): never;
   /** Stops in order, as SIGTERM does. */
   stop(reason: string): void;
+  /**
+   * The cluster has no place for this node any more. One that serves stops these components and goes on answering operators;
+   * one that has not come to serve ends with the refusal.
+   */
+  withdraw(names: readonly string[], refusal: Error): void;
 }
 
 /**
  * Runs a node as this process: starts it, stops it in order on SIGTERM, SIGINT and SIGHUP (exit code 0, or
- * STOP_INCOMPLETE when the deadline passed), ends at once on a second signal or a fatal error. Ends the process itself.
+ * STOP_INCOMPLETE when the deadline passed, or the failure's own where something could not be stopped), ends at once on a second signal or a fatal error. Ends the process itself.
  */
 export function runNode(options: RunOptions): RunningNode {
   const run = new NodeRun(options);
@@ -44,7 +49,10 @@ export function runNode(options: RunOptions): RunningNode {
 class NodeRun implements RunningNode {
   private readonly lifecycle: Lifecycle;
   private stopRequested = false;
-  private signalledAtMs = -Infinity;
+  private isReady = false;
+  private withdrawing: Promise<void> = Promise.resolve();
+  private signalled: StopSignal | undefined;
+  private signalledAtMs = 0;
 
   constructor(private readonly options: RunOptions) {
     this.lifecycle = new Lifecycle(options.components, options.logger);
@@ -72,6 +80,12 @@ class NodeRun implements RunningNode {
     void this.finish();
   }
 
+  withdraw(names: readonly string[], refusal: Error): void {
+    if (this.stopRequested) return;
+    if (!this.isReady) this.fatal(refusal);
+    this.withdrawing = this.lifecycle.withdraw(names, this.options.stopTimeoutMs);
+  }
+
   private async start(): Promise<void> {
     try {
       await this.lifecycle.start(this.options.stopTimeoutMs);
@@ -80,26 +94,32 @@ class NodeRun implements RunningNode {
       if (this.stopRequested) return;
       this.fatal(error);
     }
-    if (!this.stopRequested) this.options.onReady();
+    if (this.stopRequested) return;
+    this.isReady = true;
+    this.options.onReady();
   }
 
   private onSignal(signal: StopSignal): void {
     if (this.stopRequested) {
       // Ctrl-C under npm comes twice: from the terminal, and passed on by npm.
-      if (performance.now() - this.signalledAtMs < SAME_SIGNAL_MS) return;
+      if (signal === this.signalled && performance.now() - this.signalledAtMs < SAME_SIGNAL_MS) return;
       this.options.logger.warn({ signal }, 'second signal: ending at once');
       process.exit(128 + constants.signals[signal]);
     }
+    this.signalled = signal;
+    this.signalledAtMs = performance.now();
     this.stop(signal);
   }
 
   private async finish(): Promise<void> {
-    const { unfinished } = await this.lifecycle.stop(this.options.stopTimeoutMs);
+    await this.withdrawing;
+    const { unfinished, failures } = await this.lifecycle.stop(this.options.stopTimeoutMs);
     if (unfinished.length === 0) {
       this.options.logger.info('stopped');
       process.exit(ExitCode.OK);
     }
     this.options.logger.error({ unfinished }, 'stopped before everything was finished');
+    if (failures.length > 0) this.fatal(failures[0]);
     process.exit(ExitCode.STOP_INCOMPLETE);
   }
 }

@@ -103,14 +103,19 @@ describe('the sources of metrics', () => {
   });
 
   it('tell where the metadata log stands, and what the metadata holds', async () => {
-    const partition = (leader: number | undefined) => ({ leader }) as PartitionImage;
+    const still = { leader: 1, replicas: [1, 2], isr: [1, 2], addingReplicas: [], removingReplicas: [], failedReplicas: [] };
+    const partition = (rest: object) => ({ ...still, ...rest }) as unknown as PartitionImage;
+    const partitions = [
+      partition({ leader: undefined, isr: [], failedReplicas: [1, 2] }),
+      partition({ replicas: [3, 1, 2], addingReplicas: [3], removingReplicas: [1] }),
+    ];
     const image = {
       index: 7,
       brokers: new Map([
         [1, { fenced: false }],
         [2, { fenced: true }],
       ]),
-      topics: new Map([['a', { partitions: [partition(1), partition(undefined)] }]]),
+      topics: new Map([['a', { partitions }]]),
     } as unknown as MetadataImage;
     const status = {
       nodeId: 1,
@@ -121,7 +126,7 @@ describe('the sources of metrics', () => {
       voters: [1],
       learners: [],
     };
-    const text = await textOf(controllerSource({ status: status as unknown as LogStatus }, { image }));
+    const text = await textOf(controllerSource({ status: status as unknown as LogStatus }, { image }, () => 6));
     expect(text).toContain('streamline_controller_committed_index 9\n');
     expect(text).toContain('streamline_controller_applied_index 7\n');
     expect(text).toContain('streamline_controller_term 3\n');
@@ -130,6 +135,10 @@ describe('the sources of metrics', () => {
     expect(text).toContain('streamline_controller_node_state{state="Leader"} 0\n');
     expect(text).toContain('streamline_cluster_brokers_fenced 1\n');
     expect(text).toContain('streamline_cluster_partitions_leaderless 1\n');
+    expect(text).toContain('streamline_cluster_partitions_under_replicated 1\n');
+    expect(text).toContain('streamline_cluster_partitions_moving 1\n');
+    expect(text).toContain('streamline_cluster_replicas_failed 2\n');
+    expect(text).toContain('streamline_controller_unclean_elections_total 6\n');
   });
 
   it('tell how far groups are behind, and what their coordinators did', async () => {
@@ -188,6 +197,9 @@ describe('the metrics of a process', () => {
     expect(text).toMatch(
       /^streamline_build_info\{version="0.1.0",node="3",node_version="v\d.*",process="storage\+gateway"\} 1$/m,
     );
+    const [, cpuSeconds] = /^streamline_process_cpu_seconds_total\{process="storage\+gateway"\} (.+)$/m.exec(text) ?? [];
+    expect(Number(cpuSeconds), 'from the beginning of the process on').toBeGreaterThan(0.1);
+    expect(text).not.toMatch(/eventloop_lag|Nan/);
     expect(await metrics.text()).toContain('streamline_metrics_source_failures_total 2\n');
     for (const [, name] of text.matchAll(/^# TYPE (\S+)/gm)) expect(name).toMatch(/^streamline_[a-z0-9_]+$/);
   });

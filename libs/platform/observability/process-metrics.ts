@@ -13,6 +13,12 @@ export interface ProcessMetricsOptions {
 const PREFIX = 'streamline_';
 
 /**
+ * What prom-client has and tells wrong: it counts CPU from the first scrape on, and forgets delays of the event loop at each
+ * one, so that a first scrape has none and two who scrape have half each.
+ */
+const OWN_INSTEAD = /_(process_cpu_\w+|nodejs_eventloop_lag\w*)$/;
+
+/**
  * The metrics of one process. Roles add sources of plain counters, which are read when somebody scrapes. What a process
  * has anyway (CPU, memory, descriptors, garbage collection) comes from prom-client, which is loaded with the first scrape
  * so that a start does not pay for it. Our own families are written without its objects: those cost a hash per sample,
@@ -41,10 +47,24 @@ export class ProcessMetrics {
     const help = 'Sources of metrics that failed when scraped';
     const own = formatFamilies([
       ...families,
+      ...this.cpu(),
       this.info(),
       counter('streamline_metrics_source_failures_total', help, this.failures),
     ]);
     return mergeExpositions([own, await registry.metrics()]);
+  }
+
+  private cpu(): readonly MetricFamily[] {
+    const { user, system } = process.cpuUsage();
+    const seconds = (kind: string, help: string, micros: number): MetricFamily => {
+      const samples = [{ labels: this.process(), value: micros / 1e6 }];
+      return counter(`streamline_process_cpu_${kind}seconds_total`, help, samples);
+    };
+    return [
+      seconds('user_', 'User CPU time of the process', user),
+      seconds('system_', 'System CPU time of the process', system),
+      seconds('', 'User and system CPU time of the process', user + system),
+    ];
   }
 
   private info(): MetricFamily {
@@ -70,6 +90,7 @@ export class ProcessMetrics {
     const { default: prom } = await import('prom-client');
     const registry = new prom.Registry();
     prom.collectDefaultMetrics({ register: registry, prefix: PREFIX, labels: this.process() });
+    for (const { name } of registry.getMetricsAsArray()) if (OWN_INSTEAD.test(name)) registry.removeSingleMetric(name);
     return registry;
   }
 }

@@ -8,7 +8,8 @@ import { decodeBulkFrame, encodeBulkFrame } from '@streamline/wire/contracts/bul
 import { PortError } from '@streamline/wire/contracts/port-error';
 import type { BulkAppend } from '@streamline/wire/contracts/ports';
 import { APPEND_WINDOW_BYTES } from './append-server';
-import { BulkStream } from './bulk-stream';
+import { ANSWER_GRACE_MS, BulkStream, refuseOversized } from './bulk-stream';
+import { fromFailure } from './status';
 
 /** Appends that wait for credit; beyond it the caller is told `overloaded`. */
 const WAITING_MAX = 10_000;
@@ -52,8 +53,10 @@ export class AppendClient {
     if (this.waiting.length >= WAITING_MAX) {
       return Promise.reject(new PortError('overloaded', `${WAITING_MAX} appends wait for the storage already`));
     }
-    return this.stream.call(Math.max(request.timeoutMs, ANSWER_MS_MIN), (correlationId) => {
+    return this.stream.call(Math.max(request.timeoutMs, ANSWER_MS_MIN) + ANSWER_GRACE_MS, (correlationId) => {
+      // Copies the records, which are only lent until `append` returns.
       const frame = encodeBulkFrame(AppendRequest, { ...request, correlationId }, records);
+      refuseOversized(frame);
       this.waiting.push({ correlationId, frame, bytes: records.reduce((sum, piece) => sum + piece.length, 0) });
       this.send();
     });
@@ -65,7 +68,9 @@ export class AppendClient {
 
   private answer(response: AppendResponse): void {
     this.creditBytes += response.creditBytes;
-    this.stream.resolve(response.correlationId, response);
+    const { correlationId, failure } = response;
+    if (failure) this.stream.reject(correlationId, fromFailure(failure, 'append'));
+    else this.stream.resolve(correlationId, response);
     this.send();
   }
 

@@ -1,14 +1,20 @@
 import type * as grpc from '@grpc/grpc-js';
+import { NodeRandom } from '@streamline/runtime/time/node-random';
 import { PortError } from '@streamline/wire/contracts/port-error';
 import type { ServiceDefinition } from '@streamline/wire/contracts/port';
-import { methodsOf } from './service-definition';
+import { MESSAGE_BYTES_MAX, methodsOf } from './service-definition';
 import { fromServiceError } from './status';
 
 /** What a callee may take beyond the time that it was given in the request itself. */
-const GRACE_MS = 5_000;
+export const ANSWER_GRACE_MS = 5_000;
 /** Deadlines are looked at this often. */
 const SWEEP_MS = 500;
 const CORRELATION_ID_MAX = 0x7fff_ffff;
+/** How long no stream is opened after one that broke before its first frame; doubles with each, and half of it is jitter. */
+const BACK_OFF_MS = 50;
+const BACK_OFF_MS_MAX = 1_000;
+
+const random = new NodeRandom();
 
 interface Pending<Response> {
   readonly resolve: (response: Response) => void;
@@ -22,10 +28,16 @@ export interface BulkStreamEvents {
   readonly onBreak: () => void;
 }
 
+/** @throws PortError `invalid`: grpc-js would end the stream with all its calls for a frame that it finds too large. */
+export function refuseOversized(frame: Buffer): void {
+  if (frame.length <= MESSAGE_BYTES_MAX) return;
+  throw new PortError('invalid', `a request of ${frame.length} bytes is larger than ${MESSAGE_BYTES_MAX}`);
+}
+
 /**
  * The calling end of a bulk method: one long-lived bidirectional stream, opened by the first call and again by the next
  * one after it broke, with answers matched to calls by correlation id. When it breaks every call under way fails with
- * `unavailable`: what became of it is unknown.
+ * `unavailable`: what became of it is unknown. While streams break before they are of use, calls in between fail at once.
  */
 export class BulkStream<Response> {
   private readonly pending = new Map<number, Pending<Response>>();
@@ -34,6 +46,9 @@ export class BulkStream<Response> {
   private lastCorrelationId = 0;
   private sweep: NodeJS.Timeout | undefined;
   private closed = false;
+  /** Streams in a row that broke before their first frame. */
+  private failures = 0;
+  private openNotBeforeMs = 0;
 
   constructor(
     private readonly client: grpc.Client,
@@ -46,14 +61,27 @@ export class BulkStream<Response> {
     this.method = method.definition;
   }
 
-  /** Registers a call and lets `send` write it; `timeoutMs` is what the request itself grants the callee. */
+  /** Calls under way. */
+  get size(): number {
+    return this.pending.size;
+  }
+
+  /** Registers a call and lets `send` write it; fails with `deadline` after `timeoutMs`. What `send` throws fails this call alone. */
   call(timeoutMs: number, send: (correlationId: number) => void): Promise<Response> {
-    if (this.closed) return Promise.reject(new PortError('unavailable', `${this.method.path}: closed`));
+    if (this.closed) return Promise.reject(this.unavailable('closed'));
+    if (this.stream === undefined && performance.now() < this.openNotBeforeMs) {
+      return Promise.reject(this.unavailable(`cannot be reached, ${this.failures} times in a row`));
+    }
     return new Promise((resolve, reject) => {
       const correlationId = this.nextCorrelationId();
-      this.pending.set(correlationId, { resolve, reject, dueMs: performance.now() + timeoutMs + GRACE_MS });
+      this.pending.set(correlationId, { resolve, reject, dueMs: performance.now() + timeoutMs });
       this.open();
-      send(correlationId);
+      try {
+        send(correlationId);
+      } catch (error) {
+        this.pending.delete(correlationId);
+        reject(error instanceof Error ? error : new PortError('internal', String(error)));
+      }
     });
   }
 
@@ -80,7 +108,11 @@ export class BulkStream<Response> {
   close(): void {
     this.closed = true;
     this.stream?.end();
-    this.fail(new PortError('unavailable', `${this.method.path}: closed`));
+    this.fail(this.unavailable('closed'));
+  }
+
+  private unavailable(reason: string): PortError {
+    return new PortError('unavailable', `${this.method.path}: ${reason}`);
   }
 
   private nextCorrelationId(): number {
@@ -95,14 +127,20 @@ export class BulkStream<Response> {
     const { path, requestSerialize, responseDeserialize } = this.method;
     const stream = this.client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
     this.stream = stream;
+    this.failures += 1;
     stream.on('data', (frame: Buffer) => this.receive(stream, frame));
-    stream.on('error', (error) => this.broken(stream, fromServiceError(error, path)));
-    stream.on('end', () => this.broken(stream, new PortError('unavailable', `${path}: the peer ended the stream`)));
+    stream.on('error', (error) => {
+      // Whatever ended the stream, it says nothing of the calls that were under way.
+      this.broken(stream, new PortError('unavailable', fromServiceError(error, path).message, { cause: error }));
+    });
+    stream.on('end', () => this.broken(stream, this.unavailable('the peer ended the stream')));
     this.sweep = setInterval(() => this.expire(), SWEEP_MS);
     this.sweep.unref();
   }
 
   private receive(stream: grpc.ClientDuplexStream<unknown, unknown>, frame: Buffer): void {
+    if (this.stream !== stream) return;
+    this.failures = 0;
     try {
       this.events.onFrame(frame);
     } catch (error) {
@@ -114,6 +152,10 @@ export class BulkStream<Response> {
   private broken(stream: grpc.ClientDuplexStream<unknown, unknown>, error: PortError): void {
     if (this.stream !== stream) return;
     this.stream = undefined;
+    if (this.failures > 0) {
+      const backOffMs = Math.min(BACK_OFF_MS * 2 ** (this.failures - 1), BACK_OFF_MS_MAX);
+      this.openNotBeforeMs = performance.now() + (backOffMs * (1 + random.next())) / 2;
+    }
     this.fail(error);
   }
 

@@ -1,10 +1,14 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { FetchRequest, FetchResponse } from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
+import { AnswerBudget, LEAST_ANSWER_BYTES } from '@streamline/runtime/gateway/answer-budget';
 import { decodeBulkFrame, encodeBulkFrame } from '@streamline/wire/contracts/bulk-frame';
 import type { BulkFetched, PartitionPort } from '@streamline/wire/contracts/ports';
-import { toStatus } from './status';
+import { toFailure, toStatus } from './status';
 
-/** Record bytes that may be sent ahead of what the caller has taken. */
+/**
+ * Record bytes that may be sent ahead of what the caller has taken, and that answers which wait to be sent may hold besides the
+ * least that each may.
+ */
 export const FETCH_WINDOW_BYTES = 64 * 1024 * 1024;
 
 interface Answer {
@@ -22,47 +26,78 @@ function encode(correlationId: number, { response, records }: BulkFetched): Answ
   return { frame, payloadBytes };
 }
 
-/** Serves one fetch stream: many long polls under way at once, each answered when it is ready and credit allows. */
-export function serveFetch(port: PartitionPort, call: ServerDuplexStream<Buffer, Buffer>): void {
+function encodeFailure(correlationId: number, error: unknown): Answer {
+  const failed = FetchResponse.create({ correlationId, failure: toFailure(error) });
+  return { frame: encodeBulkFrame(FetchResponse, failed, []), payloadBytes: 0 };
+}
+
+/**
+ * Serves one fetch stream: many long polls under way at once, each answered when it is ready and credit allows, and each
+ * finding less while the caller does not take what is sent. A fetch that fails fails alone.
+ */
+export function serveFetch(
+  port: PartitionPort,
+  call: ServerDuplexStream<Buffer, Buffer>,
+  windowBytes = FETCH_WINDOW_BYTES,
+): void {
   const underWay = new Map<number, AbortController>();
+  const answers = new AnswerBudget(windowBytes);
   const ready: Answer[] = [];
   let sentBytes = 0;
 
+  /** Little goes at once, lest those who fetch little starve behind those who do not take much. */
+  function maySend({ payloadBytes }: Answer): boolean {
+    return payloadBytes <= LEAST_ANSWER_BYTES || sentBytes === 0 || sentBytes + payloadBytes <= windowBytes;
+  }
+
   function send(): void {
-    for (;;) {
-      const answer = ready[0];
-      // An answer larger than the whole window goes when nothing else is on its way.
-      if (!answer || (sentBytes > 0 && sentBytes + answer.payloadBytes > FETCH_WINDOW_BYTES)) return;
-      ready.shift();
+    let kept = 0;
+    for (const answer of ready) {
+      if (!maySend(answer)) {
+        ready[kept] = answer;
+        kept += 1;
+        continue;
+      }
       sentBytes += answer.payloadBytes;
-      call.write(answer.frame);
+      if (!call.writableEnded) call.write(answer.frame);
+    }
+    ready.length = kept;
+  }
+
+  async function read(request: FetchRequest, signal: AbortSignal): Promise<Answer> {
+    const room = answers.room();
+    try {
+      return encode(request.correlationId, await port.fetch(request, { signal, room }));
+    } catch (error) {
+      return encodeFailure(request.correlationId, error);
+    } finally {
+      room.leave();
     }
   }
 
-  function start(request: FetchRequest): void {
+  async function serve(request: FetchRequest): Promise<void> {
+    const { correlationId } = request;
     const abort = new AbortController();
-    underWay.set(request.correlationId, abort);
-    port
-      .fetch(request, { signal: abort.signal })
-      .then((fetched) => {
-        if (abort.signal.aborted || call.cancelled) return;
-        ready.push(encode(request.correlationId, fetched));
-        send();
-      })
-      .catch((error: unknown) => {
-        if (!abort.signal.aborted) call.emit('error', toStatus(error));
-      })
-      .finally(() => underWay.delete(request.correlationId));
+    underWay.set(correlationId, abort);
+    const answer = await read(request, abort.signal);
+    underWay.delete(correlationId);
+    if (abort.signal.aborted || call.cancelled) return;
+    answers.hold(answer.payloadBytes);
+    ready.push(answer);
+    send();
   }
 
   call.on('data', (frame: Buffer) => {
+    if (call.writableEnded) return;
     try {
       const { header } = decodeBulkFrame(FetchRequest, frame);
       sentBytes -= header.creditBytes;
+      answers.release(header.creditBytes);
       if (header.cancel) underWay.get(header.correlationId)?.abort();
-      else if (header.correlationId !== 0) start(header);
+      else if (header.correlationId !== 0) void serve(header);
       send();
     } catch (error) {
+      // A frame that cannot be read names no fetch that could fail alone.
       call.emit('error', toStatus(error));
     }
   });

@@ -2,20 +2,20 @@ import * as grpc from '@grpc/grpc-js';
 import { Server as NestServer, Transport, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
 import type { ServiceDefinition } from '@streamline/wire/contracts/port';
 import { firstValueFrom } from 'rxjs';
-import { HealthImplementation } from 'grpc-health-check';
+import type { TakeLink } from '../security/connection-sorter';
+import type { InterBrokerListener, InterBrokerSecurity } from '../security/inter-broker-security';
+import { HealthService } from './health-service';
 import { pumpStream } from './pump-stream';
 import { addReflection } from './reflection';
-import { methodsOf, type ServerCall } from './service-definition';
+import { MESSAGE_BYTES_MAX, methodsOf, type ServerCall } from './service-definition';
 import { toStatus } from './status';
 
 /** HTTP/2 window of bulk streams: 64 KiB, the default, halves their speed (docs/performance.md). */
 export const FLOW_CONTROL_WINDOW_BYTES = 16 * 1024 * 1024;
 
-/** Larger than any bulk frame that a peer may send: the largest Kafka frame and its header. */
-const MESSAGE_BYTES_MAX = 128 * 1024 * 1024;
-
 /** Plain grpc-js handlers for the bulk methods of a service, by their key in the definition. */
-export type BulkHandlers = Readonly<Record<string, (call: grpc.ServerDuplexStream<Buffer, Buffer>) => void>>;
+export type BulkHandlers = Readonly<Record<string, BulkHandler>>;
+type BulkHandler = (call: grpc.ServerDuplexStream<Buffer, Buffer>) => void;
 
 export interface ServedService {
   readonly definition: ServiceDefinition;
@@ -26,7 +26,9 @@ export interface InterBrokerServerOptions {
   readonly host: string;
   readonly port: number;
   readonly services: readonly ServedService[];
-  readonly credentials?: grpc.ServerCredentials;
+  /** Who takes the links of other brokers, where there is somebody. */
+  readonly takeLink?: TakeLink | undefined;
+  readonly security: InterBrokerSecurity;
 }
 
 /** The address cannot be listened on; names it and why. */
@@ -47,46 +49,49 @@ export class InterBrokerServer extends NestServer implements CustomTransportStra
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 5_000,
   });
-  private readonly health: HealthImplementation;
-  private boundPort = 0;
+  private readonly health: HealthService;
+  private listener: InterBrokerListener | undefined;
 
   constructor(private readonly options: InterBrokerServerOptions) {
     super();
-    this.health = new HealthImplementation(
-      Object.fromEntries([
-        ['', 'NOT_SERVING'],
-        ...options.services.map((service) => [service.definition.fullName, 'NOT_SERVING']),
-      ]),
-    );
+    this.health = new HealthService(options.services.map((service) => service.definition.fullName));
   }
 
-  /** The port that is listened on, also when port 0 was asked for. */
+  /** The port that is listened on, also when port 0 was asked for; 0 before. */
   get port(): number {
-    return this.boundPort;
+    return this.listener?.port ?? 0;
   }
 
   /** What the health service answers for a service, or for the whole listener (`''`). */
   setServing(serving: boolean, service = ''): void {
-    this.health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING');
+    this.health.setServing(serving, service);
   }
 
   override listen(callback: (error?: unknown) => void): void {
     for (const service of this.options.services) this.addService(service);
     this.health.addToServer(this.server);
     addReflection(this.server);
-    const { host, port, credentials } = this.options;
+    const { host, port, security, takeLink } = this.options;
     const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    this.server.bindAsync(address, credentials ?? grpc.ServerCredentials.createInsecure(), (error, bound) => {
-      this.boundPort = bound;
-      callback(error ? new ListenError(`cannot listen on ${address} for other nodes: ${error.message}`) : undefined);
-    });
+    security.listen(this.server, host, port, takeLink).then(
+      (listener) => {
+        this.listener = listener;
+        callback();
+      },
+      (error: Error) => callback(new ListenError(`cannot listen on ${address} for other nodes: ${error.message}`)),
+    );
   }
 
   /** Finishes what is in flight; what is not done within a second is cut. */
   override async close(): Promise<void> {
-    this.health.setStatus('', 'NOT_SERVING');
+    this.health.setServing(false, '');
+    this.listener?.close();
     await new Promise<void>((resolve) => {
-      const cut = setTimeout(() => this.server.forceShutdown(), 1_000);
+      const cut = setTimeout(() => {
+        this.server.forceShutdown();
+        // gRPC waits for good for a connection that broke in the very moment.
+        resolve();
+      }, 1_000);
       this.server.tryShutdown(() => {
         clearTimeout(cut);
         resolve();
@@ -107,7 +112,7 @@ export class InterBrokerServer extends NestServer implements CustomTransportStra
       methods[key] = method;
       if (method.requestStream) {
         const handler = bulk?.[key];
-        if (handler) handlers[key] = handler as grpc.UntypedHandleCall;
+        if (handler) handlers[key] = serveBulk(handler) as grpc.UntypedHandleCall;
         continue;
       }
       const found = this.handlerOf(definition.fullName, method.path.slice(method.path.lastIndexOf('/') + 1));
@@ -140,6 +145,17 @@ export class InterBrokerServer extends NestServer implements CustomTransportStra
         .catch((error: unknown) => call.emit('error', rpcStatus(error)));
     };
   }
+}
+
+/** A role that has not started, or has stopped, refuses the stream: grpc-js would not say why. */
+function serveBulk(handler: BulkHandler): BulkHandler {
+  return (call) => {
+    try {
+      handler(call);
+    } catch (error) {
+      call.emit('error', toStatus(error));
+    }
+  };
 }
 
 /** `ServePort` throws a status as an RpcException, of which Nest passes on the payload. */

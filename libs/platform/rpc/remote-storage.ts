@@ -4,22 +4,25 @@ import { PartitionServiceDefinition } from '@streamline/wire/contracts/generated
 import type { StoragePort } from '@streamline/wire/contracts/ports';
 import { AppendClient } from './append-client';
 import { FetchClient } from './fetch-client';
+import { PipelineClient } from './pipeline-client';
 import { remotePort } from './remote-port';
 
-/** A storage role on another process: control calls unary, append and fetch over one bulk stream each. */
+/** A storage role on another process: append, fetch and all that coordinators are asked over one stream each, the rest unary. */
 export function remoteStorage(client: grpc.Client): StoragePort & { close(): void } {
   const appends = new AppendClient(client);
   const fetches = new FetchClient(client);
+  const groups = new PipelineClient(client, GroupServiceDefinition, 'pipeline');
   return {
     partitions: {
       ...remotePort(PartitionServiceDefinition, client),
       append: (append) => appends.append(append),
       fetch: (request, context) => fetches.fetch(request, context),
     },
-    groups: remotePort(GroupServiceDefinition, client),
+    groups: groups.port,
     close() {
       appends.close();
       fetches.close();
+      groups.close();
       client.close();
     },
   };

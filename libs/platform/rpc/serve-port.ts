@@ -1,6 +1,6 @@
 import { Ctx, GrpcMethod, Payload, RpcException } from '@nestjs/microservices';
 import type { CallContext, ServiceDefinition } from '@streamline/wire/contracts/port';
-import { methodsOf, type ServerCall } from './service-definition';
+import { HOPS_KEY, methodsOf, type ServerCall } from './service-definition';
 import { toStatus } from './status';
 
 type Handler = (request: unknown, context: CallContext) => unknown;
@@ -16,7 +16,9 @@ function contextOf(call: ServerCall): CallContext {
   const end = deadline instanceof Date ? deadline.getTime() : deadline;
   const abort = new AbortController();
   call.on('cancelled', () => abort.abort());
-  return Number.isFinite(end) ? { deadlineMs: Math.max(0, end - Date.now()), signal: abort.signal } : { signal: abort.signal };
+  const hops = Number(call.metadata.get(HOPS_KEY)[0] ?? 0);
+  const context = { signal: abort.signal, ...(hops > 0 && { hops }) };
+  return Number.isFinite(end) ? { ...context, deadlineMs: Math.max(0, end - Date.now()) } : context;
 }
 
 /**

@@ -1,10 +1,18 @@
 import type * as grpc from '@grpc/grpc-js';
 import type { MessageCodec, MethodDefinition, ServiceDefinition } from '@streamline/wire/contracts/port';
 
+/** No message is larger, on any listener or channel: the largest Kafka frame and its header. */
+export const MESSAGE_BYTES_MAX = 128 * 1024 * 1024;
+
+/** gRPC metadata that carries `CallContext.hops`. */
+export const HOPS_KEY = 'streamline-hops';
+
 /** A method as both ends need it: ts-proto's codecs in grpc-js's clothes. */
 export interface BoundMethod {
   /** The method's key in the port, in camel case. */
   readonly key: string;
+  /** The rpc's own name, such as "Heartbeat". */
+  readonly name: string;
   readonly definition: grpc.MethodDefinition<unknown, unknown>;
 }
 
@@ -37,6 +45,7 @@ export function methodsOf(service: ServiceDefinition): BoundMethod[] {
     const bulk = isBulk(method);
     return {
       key,
+      name: method.name,
       definition: {
         path: `/${service.fullName}/${method.name}`,
         requestStream: method.requestStream,
@@ -48,4 +57,9 @@ export function methodsOf(service: ServiceDefinition): BoundMethod[] {
       },
     };
   });
+}
+
+/** The methods with one request and one response. */
+export function unaryMethodsOf(service: ServiceDefinition): BoundMethod[] {
+  return methodsOf(service).filter(({ definition }) => !definition.requestStream && !definition.responseStream);
 }

@@ -1,6 +1,6 @@
 import type { Decision, Failure } from '@streamline/core/metadata/decision';
 import { failure } from '@streamline/core/metadata/decision';
-import { MetadataState } from '@streamline/core/metadata/metadata-state';
+import { MetadataState, nothingTouched } from '@streamline/core/metadata/metadata-state';
 import type { MetadataRecord } from '@streamline/core/metadata/records';
 import { captureImage, snapshotRecords } from '@streamline/core/metadata/snapshot';
 import { ErrorCode } from '@streamline/core/types/error-code';
@@ -16,6 +16,8 @@ export const QUEUE_MAX = 4096;
 /** Commands and bytes that one turn takes together into one durable write, about. */
 const TURN_COMMANDS_MAX = 512;
 const TURN_BYTES_MAX = 4 * 1024 * 1024;
+/** A leader that no majority hears of steps down well before. */
+const CONFIRM_DEADLINE_MS = 30_000;
 
 /** What came of a command: its answer, and the index at which it can be seen; or why it was not carried out (or is not known to be). */
 export type Outcome<Answer> =
@@ -38,6 +40,8 @@ export interface CommandLoopOptions {
   readonly committed: CommittedMetadata;
   /** A command could not be decided: a defect, which concerns that command alone. */
   readonly onDefect: (error: Error) => void;
+  /** Leaders of so many partitions were elected though they may lack acknowledged records. */
+  readonly onUncleanElections: (partitions: number) => void;
   /** A defect, or a log that is broken for good: nothing goes on. */
   readonly onFatal: (error: Error) => void;
 }
@@ -45,13 +49,16 @@ export interface CommandLoopOptions {
 /**
  * The single writer of the metadata. Each turn drains the queue, decides every command against the metadata that includes
  * the ones before it, makes all of it durable in one write, and only then answers: so nobody is told, and nobody can see,
- * what could still be lost. Its state runs ahead of the committed one by one turn at most.
+ * what could still be lost. A turn that changes nothing has a majority confirm that this node leads before it answers (META-7): what
+ * comes meanwhile shares the next. Its state runs ahead of the committed one by one turn at most.
  */
 export class CommandLoop {
   #queue: Command[] = [];
   #state: MetadataState | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
+  /** By the commands of this turn. */
+  #touched = nothingTouched();
 
   constructor(private readonly options: CommandLoopOptions) {}
 
@@ -135,17 +142,29 @@ export class CommandLoop {
 
   async #turn(): Promise<void> {
     const taken: Command[] = [];
+    this.#touched = nothingTouched();
     try {
       const payloads = this.#decideAll(taken);
-      const { log, committed } = this.options;
-      const index = payloads.length === 0 ? committed.applied.index : await log.propose(payloads);
+      if (taken.length === 0) return;
+      const index = payloads.length === 0 ? await this.#confirmed() : await this.options.log.propose(payloads);
+      if (this.#touched.uncleanElections > 0) this.options.onUncleanElections(this.#touched.uncleanElections);
       for (const command of taken) command.settle(index);
+      // An entry that was not decided here, such as a change of the membership, came between.
+      if (this.#state !== undefined && this.#state.index !== index) this.lead();
     } catch (error) {
       for (const command of taken) command.fail(proposalFailure(error));
       if (!(error instanceof NotLeaderError || error instanceof EntryTooLargeError)) throw error;
       // What was decided is not in the log: decide on what is.
       if (this.#state !== undefined) this.lead();
     }
+  }
+
+  /** The index that commands without records were decided at, once it is certain that nobody had replaced this leader by then. */
+  async #confirmed(): Promise<MetadataIndex> {
+    const { log, committed } = this.options;
+    const { index } = committed.applied;
+    if (await log.confirmLeadership(CONFIRM_DEADLINE_MS)) return index;
+    throw new NotLeaderError('No majority confirms that this controller leads.');
   }
 
   /** Takes commands off the queue into `taken`, as many as one turn may hold; returns the entries that they come to. */
@@ -170,7 +189,7 @@ export class CommandLoop {
   #decide(command: Command, state: MetadataState, payloads: (readonly Uint8Array[])[]): number {
     let bytes = 0;
     for (const records of this.#entriesOf(command, state)) {
-      state.apply((state.index + 1) as MetadataIndex, records);
+      state.apply((state.index + 1) as MetadataIndex, records, this.#touched);
       const encoded = records.map(encodeRecord);
       for (const { length } of encoded) bytes += length;
       payloads.push(encoded);

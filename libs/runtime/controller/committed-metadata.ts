@@ -7,12 +7,12 @@ import type { KeyValueStore } from '@streamline/runtime/rocks/key-value-store';
 import type { FollowMetadataResponse } from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
 import type { MetadataChange, MetadataReplica } from '../metadata/metadata-replica';
 import { decodeRecord, encodeRecord } from '../metadata/record-codec';
-import { changeOf } from '../metadata/replica-change';
+import { changeOf, wholeChange } from '../metadata/replica-change';
 import { ReplicaListeners } from '../metadata/replica-listeners';
 import type { EntryWindowLimits } from './entry-window';
 import { EntryWindow } from './entry-window';
 import { clearImage, ImageWriter, loadImage } from './metadata-image';
-import type { CommittedEntry, LogPlace, MetadataStateMachine } from './metadata-log';
+import type { CommittedEntry, LogPlace } from './metadata-log';
 
 /** Bytes of records that one message of a followed stream holds, about. */
 const MESSAGE_BYTES = 256 * 1024;
@@ -25,6 +25,8 @@ export interface CommittedMetadataOptions {
   readonly window: EntryWindowLimits;
   /** The image cannot be written any more. */
   readonly onFailure: (error: Error) => void;
+  /** Told when the disk is too full for the image to be written (false), and when it is written again (true). */
+  readonly onRoom: (hasRoom: boolean) => void;
 }
 
 /**
@@ -32,8 +34,8 @@ export interface CommittedMetadataOptions {
  * disk, and the stream of changes that other roles and processes follow. In its own process it is the replica that all
  * roles read, so that a change is visible there before its caller is answered.
  */
-export class CommittedMetadata implements MetadataStateMachine, MetadataReplica {
-  readonly #window: EntryWindow;
+export class CommittedMetadata implements MetadataReplica {
+  #window: EntryWindow;
   readonly #listeners: ReplicaListeners;
   #state: MetadataState;
   #writer: ImageWriter;
@@ -49,14 +51,13 @@ export class CommittedMetadata implements MetadataStateMachine, MetadataReplica 
     this.#state = state;
     this.#applied = place;
     this.#window = new EntryWindow(options.window);
-    this.#writer = new ImageWriter(options.store, state, place, options.clock, options.onFailure);
+    this.#writer = new ImageWriter(options, state, place);
     this.#listeners = new ReplicaListeners(options.clock);
   }
 
   /** Takes up the image that the store holds. */
   static async load(options: CommittedMetadataOptions): Promise<CommittedMetadata> {
-    const state = new MetadataState();
-    const place = await loadImage(options.store, state);
+    const { state, place } = await loadImage(options.store);
     return new CommittedMetadata(options, state, place);
   }
 
@@ -77,9 +78,21 @@ export class CommittedMetadata implements MetadataStateMachine, MetadataReplica 
     await clearImage(this.options.store);
     this.#state = new MetadataState();
     this.#applied = { index: 0 as MetadataIndex, term: 0 };
-    this.#writer = new ImageWriter(this.options.store, this.#state, this.#applied, this.options.clock, this.options.onFailure);
+    this.#writer = new ImageWriter(this.options, this.#state, this.#applied);
   }
 
+  /** Becomes `state`, which a snapshot held: nobody else may change it any more. Streams of followers end where they are behind it; they begin anew with a snapshot. */
+  replace(place: LogPlace, state: MetadataState): void {
+    const before = this.#state;
+    this.#state = state;
+    this.#applied = place;
+    this.#window = new EntryWindow(this.options.window);
+    this.#writer.replace(state, place);
+    this.#listeners.notify(wholeChange(before, this.#state), this.#state);
+    this.#wakeFollowers();
+  }
+
+  /** Entries in order, the first right after `applied`. Takes effect before it returns. */
   apply(entries: readonly CommittedEntry[]): void {
     const touched = nothingTouched();
     for (const entry of entries) {
@@ -95,13 +108,20 @@ export class CommittedMetadata implements MetadataStateMachine, MetadataReplica 
     if (entries.length === 0) return;
     this.#writer.applied(this.#applied);
     this.#listeners.notify(changeOf(touched), this.#state);
-    const wakeUps = this.#wakeUps;
-    this.#wakeUps = [];
-    for (const wakeUp of wakeUps) wakeUp();
+    this.#wakeFollowers();
   }
 
-  makeDurable(): Promise<LogPlace> {
+  /**
+   * Resolves when a restart finds everything applied so far, without the log; tells up to where that is (S-12). While the
+   * disk is full it waits; undefined: it was told to stop waiting.
+   */
+  makeDurable(): Promise<LogPlace | undefined> {
     return this.#writer.makeDurable();
+  }
+
+  /** For a stop: from now on `makeDurable` does not wait until a full disk has room. */
+  stopWaitingForRoom(): void {
+    this.#writer.stopWaitingForRoom();
   }
 
   subscribe(listener: (change: MetadataChange, image: MetadataImage) => void): () => void {
@@ -158,6 +178,12 @@ export class CommittedMetadata implements MetadataStateMachine, MetadataReplica 
       [records, bytes, snapshotStart] = [[], 0, false];
     }
     yield this.#message({ records, metadataIndex: index, snapshotStart, snapshotEnd: true });
+  }
+
+  #wakeFollowers(): void {
+    const wakeUps = this.#wakeUps;
+    this.#wakeUps = [];
+    for (const wakeUp of wakeUps) wakeUp();
   }
 
   #message(part: Partial<FollowMetadataResponse>): FollowMetadataResponse {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MetadataState } from '@streamline/core/metadata/metadata-state';
 import type { MetadataIndex } from '@streamline/core/types/ids';
 import { SeededRandom } from '@streamline/testing/time/seeded-random';
+import { VirtualClock } from '@streamline/testing/time/virtual-clock';
 import { decodeRecord } from '../metadata/record-codec';
 import type { Controller } from '@streamline/testing/controller/controller-kit';
 import { contents, ControllerKit, create, startBroker, topic } from '@streamline/testing/controller/controller-kit';
@@ -12,8 +13,10 @@ const LIVES = 4;
 interface Counters {
   crashes: number;
   kills: number;
-  checkpoints: number;
+  snapshots: number;
   lostImageWrites: number;
+  startsOnFullDisk: number;
+  fullInTheMiddle: number;
   unacknowledgedSurvived: number;
 }
 
@@ -45,21 +48,36 @@ class Story {
 
   async run(): Promise<void> {
     for (let life = 0; life < LIVES; life++) {
+      this.#kit.medium.isFull = life > 0 && this.#random.chance(0.3);
+      if (this.#kit.medium.isFull) this.counters.startsOnFullDisk++;
       const controller = await this.#kit.start({ snapshotIntervalLogs: this.#random.integer(3, 20) });
       await this.#check(controller);
-      const stopped = this.#kit.disk.stopAfter(this.#random.integer(1, 60));
+      const stopped = this.#kit.disk.stopAfter(this.#random.integer(1, 200));
       await Promise.race([stopped, this.#work(controller, life)]);
-      this.counters.checkpoints += controller.opened.log.checkpoints;
+      this.counters.snapshots += controller.opened.log.snapshots;
       this.#end();
     }
+    this.#kit.medium.isFull = false;
     const last = await this.#kit.start();
     await this.#check(last);
     await this.#kit.stop(last);
     expect(contents((await this.#kit.openLog()).committed.state)).toEqual(contents(last.opened.committed.state));
   }
 
+  /** Now and then the image's disk gets full, or has room again, which is noticed in time; before the journal holds no more. */
+  #fillOrFree({ usedBytes, capacityBytes }: Controller['opened']['journal']): void {
+    const { medium, clock } = this.#kit;
+    const changes = usedBytes > capacityBytes / 2 ? medium.isFull : this.#random.chance(0.1);
+    if (!changes) return;
+    medium.isFull = !medium.isFull;
+    if (medium.isFull) this.counters.fullInTheMiddle++;
+    else clock.advance(1000);
+  }
+
   #end(): void {
     const unflushed = this.#kit.medium.unflushed.length;
+    // Timers of a life that ended never fire.
+    this.#kit.clock = new VirtualClock();
     if (this.#random.chance(0.6)) {
       this.#kit.crash();
       this.counters.crashes++;
@@ -71,11 +89,12 @@ class Story {
     }
   }
 
-  async #work({ role }: Controller, life: number): Promise<void> {
+  async #work({ role, opened }: Controller, life: number): Promise<void> {
     const brokerEpoch = await startBroker(role, `life ${life}`);
     for (let n = 0; n < 30; n++) {
       const names = Array.from({ length: this.#random.integer(1, 4) }, () => `t${this.#random.integer(0, 12)}`);
       await Promise.all([...new Set(names)].map((name) => this.#change(role, name)));
+      this.#fillOrFree(opened.journal);
       const block = await role.allocateProducerIds({ brokerId: 1, brokerEpoch });
       expect(block.firstProducerId).toBeGreaterThanOrEqual(this.#producerIds);
       this.#producerIds = block.firstProducerId + block.count;
@@ -136,7 +155,15 @@ class Story {
 
 describe('a controller that crashes', () => {
   it(`finds every acknowledged change again, and none that was never asked for, over ${SEEDS} seeds`, async () => {
-    const counters: Counters = { crashes: 0, kills: 0, checkpoints: 0, lostImageWrites: 0, unacknowledgedSurvived: 0 };
+    const counters: Counters = {
+      crashes: 0,
+      kills: 0,
+      snapshots: 0,
+      lostImageWrites: 0,
+      unacknowledgedSurvived: 0,
+      startsOnFullDisk: 0,
+      fullInTheMiddle: 0,
+    };
     for (let seed = 1; seed <= SEEDS; seed++) {
       try {
         await new Story(seed, counters).run();
@@ -145,5 +172,5 @@ describe('a controller that crashes', () => {
       }
     }
     for (const [what, count] of Object.entries(counters)) expect(count, what).toBeGreaterThan(0);
-  }, 60_000);
+  }, 600_000);
 });

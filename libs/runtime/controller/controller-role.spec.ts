@@ -1,11 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { MetadataState } from '@streamline/core/metadata/metadata-state';
-import type { MetadataIndex } from '@streamline/core/types/ids';
+import type { MetadataRecord } from '@streamline/core/metadata/records';
+import type { LeaderEpoch, MetadataIndex, NodeId, PartitionIndex, TopicId } from '@streamline/core/types/ids';
 import type { FollowMetadataResponse } from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
 import { FollowingReplica } from '../metadata/following-replica';
-import { decodeRecord } from '../metadata/record-codec';
+import { decodeRecord, encodeRecord } from '../metadata/record-codec';
+import type { ControllerRole } from './controller-role';
 import { QUEUE_MAX } from './command-loop';
 import { EntryTooLargeError, NotLeaderError } from './metadata-log';
+import { RaftMetadataLog } from './raft-metadata-log';
 import {
   BOOTSTRAP,
   CLUSTER,
@@ -19,6 +22,7 @@ import {
   topic,
 } from '@streamline/testing/controller/controller-kit';
 import { MemoryStore } from '@streamline/testing/controller/memory-store';
+import { until } from '@streamline/testing/time/until';
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -35,6 +39,12 @@ function stateOf(messages: readonly FollowMetadataResponse[]): MetadataState {
   const state = new MetadataState();
   for (const { records, metadataIndex } of messages) state.apply(metadataIndex as MetadataIndex, records.map(decodeRecord));
   return state;
+}
+
+const OLD = [{ name: 'metadata.version', minLevel: 1, maxLevel: 1 }];
+
+function upgradeTo(kafkaLevel: number) {
+  return { updates: [{ name: 'metadata.version', kafkaLevel, upgradeType: 1 }], validateOnly: false, timeoutMs: 1000 };
 }
 
 describe('ControllerRole', () => {
@@ -122,12 +132,12 @@ describe('ControllerRole', () => {
     });
   });
 
-  it('answers NOT_CONTROLLER once it is stopped', async () => {
+  it('fails once it is stopped, so that whoever leads is asked', async () => {
     const kit = new ControllerKit();
     const controller = await kit.start();
     await kit.stop(controller);
-    expect(await create(controller.role, topic('t'))).toMatchObject({ topics: [{ error: { errorCode: 41 } }] });
-    expect(await heartbeat(controller.role, 1)).toMatchObject({ error: { errorCode: 41 } });
+    await expect(create(controller.role, topic('t'))).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(heartbeat(controller.role, 1)).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   it('makes what waits together durable in one write', async () => {
@@ -146,6 +156,20 @@ describe('ControllerRole', () => {
     await startBroker(role);
     const codes = await Promise.all([create(role, topic('t')), create(role, topic('t'))]);
     expect(codes.map(({ topics }) => topics[0]?.error?.errorCode)).toEqual([0, 36]);
+  });
+
+  it('never gives a topic the id of one that was removed: the command that created it may come again', async () => {
+    const { role } = await new ControllerKit().start();
+    await startBroker(role);
+    const topicId = 'topictopictopictopic00';
+    const command = { topics: [{ ...topic('t'), topicId }], validateOnly: false, timeoutMs: 1_000 };
+    expect((await role.createTopics(command)).topics).toMatchObject([{ topicId }]);
+    expect((await role.createTopics(command)).topics).toMatchObject([{ topicId, error: { errorCode: 0 } }]);
+    await role.deleteTopics({ topics: [{ name: 't' }], timeoutMs: 1_000 });
+    const [again] = (await role.createTopics(command)).topics;
+    expect(again).toMatchObject({ error: { errorCode: 0 } });
+    expect(again?.topicId).not.toBe(topicId);
+    expect(role.replica.image.topicIdsByName.get('t')).toBe(again?.topicId);
   });
 
   it('answers REQUEST_TIMED_OUT when the deadline passes, and refuses what its queue has no room for', async () => {
@@ -194,16 +218,291 @@ describe('ControllerRole', () => {
     expect(role.replica.image.brokers.get(NODE)?.fenced).toBe(false);
   });
 
+  const STORAGE = [{ name: 'storage', host: 'one', port: 9093 }];
+  const stateOfBroker = (role: ControllerRole) => role.replica.image.brokers.get(NODE)?.state;
+
+  it('acts at once when the process of a broker is gone: its connection lost, then refused', async () => {
+    const kit = new ControllerKit();
+    const { role, expired } = await kit.start();
+    const { brokerEpoch } = await role.registerBroker(registration('first', { listeners: STORAGE }));
+    await heartbeat(role, brokerEpoch);
+    role.connectionRefused('one:9093');
+    role.connectionLost('one:9093');
+    await heartbeat(role, brokerEpoch);
+    role.connectionRefused('one:9093');
+    expect((await heartbeat(role, brokerEpoch)).isFenced).toBe(false);
+    role.connectionLost('one:9093');
+    role.connectionRefused('one:9093');
+    expect(await role.replica.waitFor((role.replica.image.index + 1) as MetadataIndex, 1_000)).toBe(true);
+    expect(stateOfBroker(role)).toBe('Dead');
+    await until(() => expired.length > 0);
+    expect(expired).toEqual([NODE]);
+    const second = await role.registerBroker(registration('second', { listeners: STORAGE }));
+    expect(stateOfBroker(role)).toBe('Starting');
+    await heartbeat(role, second.brokerEpoch);
+    expect(stateOfBroker(role)).toBe('Running');
+  });
+
+  it('shows a broker that stops as ShuttingDown until its process is gone, which is no surprise then', async () => {
+    const ends: unknown[] = [];
+    const { role } = await new ControllerKit().start({}, {}, { onBrokerExpired: (...end) => ends.push(end) });
+    const { brokerEpoch } = await role.registerBroker(registration('first', { listeners: STORAGE }));
+    await heartbeat(role, brokerEpoch);
+    for (const _ of [1, 2]) {
+      expect(await heartbeat(role, brokerEpoch, { wantShutdown: true })).toMatchObject({ shouldShutDown: true });
+      expect(stateOfBroker(role)).toBe('ShuttingDown');
+    }
+    role.connectionLost('one:9093');
+    expect(stateOfBroker(role)).toBe('ShuttingDown');
+    role.connectionRefused('one:9093');
+    expect(await role.replica.waitFor((role.replica.image.index + 1) as MetadataIndex, 1_000)).toBe(true);
+    expect(stateOfBroker(role)).toBe('Dead');
+    await until(() => ends.length > 0);
+    expect(ends).toEqual([[NODE, 'refused', true]]);
+  });
+
+  it('knows when it begins to lead which brokers died while another controller led', async () => {
+    const onLeadership = vi.spyOn(RaftMetadataLog.prototype, 'onLeadership');
+    const { role, expired } = await new ControllerKit().start();
+    const tell = onLeadership.mock.calls.at(-1)?.[0];
+    onLeadership.mockRestore();
+    const { brokerEpoch } = await role.registerBroker(registration('first', { listeners: STORAGE }));
+    await heartbeat(role, brokerEpoch);
+    tell?.(false);
+    role.connectionLost('one:9093');
+    role.connectionRefused('one:9093');
+    await Promise.resolve();
+    expect(stateOfBroker(role)).toBe('Running');
+    tell?.(true);
+    expect(await role.replica.waitFor((role.replica.image.index + 1) as MetadataIndex, 1_000)).toBe(true);
+    expect(stateOfBroker(role)).toBe('Dead');
+    await until(() => expired.length > 0);
+    expect(expired).toEqual([NODE]);
+  });
+
+  it('takes a broker out of the cluster, with force where it holds partitions', async () => {
+    const { role } = await new ControllerKit().start();
+    await startBroker(role);
+    await create(role, topic('t'));
+    // There is no other broker.
+    expect(await role.drainBroker(NODE)).toMatchObject({ error: { errorCode: expect.any(Number) }, held: { names: ['t-0'] } });
+    expect(await role.cancelDrain(NODE)).toBe(0);
+    expect(await role.removeBroker(NODE, false)).toMatchObject({ error: { errorCode: 42 }, held: { names: ['t-0'] } });
+    expect(await role.removeBroker(NODE, true)).toMatchObject({ error: undefined, lost: { names: ['t-0'] } });
+    expect(role.replica.image.brokers.size).toBe(0);
+  });
+
+  describe('that leads after another was draining a broker', () => {
+    const topicOn = (name: string, ...replicas: number[]) => {
+      return topic(name, { partitions: -1, replicationFactor: -1, assignments: [{ partition: 0, replicas }] });
+    };
+    const epochs = new Map<number, number>();
+    let kit: ControllerKit;
+    let role: ControllerRole;
+
+    /** Brokers 1 to 4; the topics `a` and `b` are on 3, and the first leader has begun to move them away. */
+    async function drained(): Promise<void> {
+      kit = new ControllerKit();
+      const first = await kit.start();
+      for (const brokerId of [1, 2, 3, 4]) {
+        const directoryId = `${'directory'.repeat(2)}000${brokerId}`;
+        const listeners = [{ name: 'kafka', host: `host-${brokerId}`, port: 9092 }];
+        const request = registration(`${brokerId}`, { brokerId, directoryId, listeners });
+        const { brokerEpoch } = await first.role.registerBroker(request);
+        await heartbeat(first.role, brokerEpoch, { brokerId });
+        epochs.set(brokerId, brokerEpoch);
+      }
+      const { topics } = await create(first.role, topicOn('a', 3, 1), topicOn('b', 3));
+      expect(topics.map(({ error }) => error?.errorCode)).toEqual([0, 0]);
+      expect(await first.role.drainBroker(3 as NodeId)).toMatchObject({ error: undefined, held: { total: 2 }, heldAtFirst: 2 });
+      await kit.stop(first);
+      role = (await kit.start()).role;
+    }
+
+    const partitionOf = (name: string) => {
+      const { image } = role.replica;
+      const partition = image.topics.get(image.topicIdsByName.get(name) ?? ('' as TopicId))?.partitions[0];
+      if (partition === undefined) throw new Error(`no topic ${name}`);
+      return partition;
+    };
+
+    /** The leader of the partition has all that are added copied. */
+    async function copy(name: string): Promise<void> {
+      const { topicId, leader = NODE, leaderEpoch, partitionEpoch, isr, addingReplicas } = partitionOf(name);
+      const newIsr = [...isr, ...addingReplicas].map((id) => ({ brokerId: id, brokerEpoch: epochs.get(id) ?? -1 }));
+      const proposal = { topicId, partition: 0, leaderEpoch, partitionEpoch, newIsr };
+      const request = { brokerId: leader, brokerEpoch: epochs.get(leader) ?? -1, partitions: [proposal] };
+      await role.alterPartition(request);
+      expect(partitionOf(name).addingReplicas).toEqual([]);
+    }
+
+    it('goes on with it, and another broker that leaves moves nothing there', async () => {
+      await drained();
+      await create(role, topicOn('c', 4));
+      expect(await role.drainBroker(4 as NodeId)).toMatchObject({ error: undefined });
+      expect([...partitionOf('c').addingReplicas]).not.toContain(3);
+      await copy('a');
+      expect(await role.drainBroker(3 as NodeId)).toMatchObject({ error: undefined, held: { total: 1, names: ['b-0'] } });
+      await copy('b');
+      expect(await role.drainBroker(3 as NodeId)).toMatchObject({ error: undefined, held: { total: 0 } });
+      expect(await role.removeBroker(3 as NodeId, false)).toMatchObject({ error: undefined });
+      expect(role.replica.image.brokers.has(3 as NodeId)).toBe(false);
+      expect(partitionOf('a').replicas).toHaveLength(2);
+    });
+
+    it('calls it off where the broker is to stay', async () => {
+      await drained();
+      expect(await role.cancelDrain(3 as NodeId)).toBe(2);
+      expect([partitionOf('a').replicas.toSorted(), partitionOf('b').replicas]).toEqual([[1, 3], [3]]);
+      expect(await role.removeBroker(3 as NodeId, false)).toMatchObject({ error: { errorCode: 42 } });
+    });
+
+    it('counts from what is left then', async () => {
+      await drained();
+      await copy('a');
+      expect(await role.drainBroker(3 as NodeId)).toMatchObject({ held: { total: 1 }, heldAtFirst: 1 });
+    });
+  });
+
+  it('carries proposals of leaders and news of failed logs to the metadata, and elects as an operator asks', async () => {
+    const { role } = await new ControllerKit().start();
+    const brokerEpoch = await startBroker(role);
+    const created = await create(role, topic('t'));
+    const topicId = created.topics[0]?.topicId ?? '';
+    const partition = () => role.replica.image.topics.get(topicId as never)?.partitions[0];
+    const newIsr = [{ brokerId: 1, brokerEpoch }];
+    const proposal = { topicId, partition: 0, leaderEpoch: 0, partitionEpoch: 0, newIsr };
+    const propose = (epoch: number) => role.alterPartition({ brokerId: 1, brokerEpoch: epoch, partitions: [proposal] });
+    expect(await propose(brokerEpoch)).toMatchObject({
+      error: { errorCode: 0 },
+      partitions: [{ topicId, partition: 0, error: { errorCode: 0 }, leaderId: 1, leaderEpoch: 0, partitionEpoch: 1, isr: [1] }],
+      metadataIndex: role.replica.image.index,
+    });
+    expect(await propose(brokerEpoch)).toMatchObject({ partitions: [{ error: { errorCode: 95 }, leaderId: -1, isr: [] }] });
+    expect(await propose(brokerEpoch + 1)).toMatchObject({ error: { errorCode: 77 }, partitions: [] });
+    const elect = async (electionType: number, allPartitions = false) => {
+      const topics = [{ name: 't', partitions: [0] }];
+      const { error, partitions } = await role.electLeaders({ electionType, topics, allPartitions, timeoutMs: 1000 });
+      return [error, ...partitions.map((each) => each.error)].map((each) => each?.errorCode);
+    };
+    expect(await elect(1)).toEqual([0, 84]);
+    expect(await elect(1, true)).toEqual([0]);
+    expect(await elect(0)).toEqual([42]);
+    const failed = { brokerId: 1, brokerEpoch, topics: [{ topicId, partitions: [0] }], condition: 0 };
+    expect(await role.reportFailedReplicas({ ...failed, condition: 2 })).toMatchObject({ error: { errorCode: 0 } });
+    expect(partition()).toMatchObject({ leader: 1, failedReplicas: [] });
+    expect(await role.reportFailedReplicas(failed)).toMatchObject({ error: { errorCode: 0 } });
+    expect(partition()).toMatchObject({ leader: undefined, failedReplicas: [1] });
+    expect(await elect(2)).toEqual([0, 83]);
+    const moves = [{ name: 't', partitions: [{ partition: 0, replicas: [], cancel: true }] }];
+    const reassigned = await role.alterPartitionReassignments({
+      topics: moves,
+      allowReplicationFactorChange: true,
+      timeoutMs: 1000,
+    });
+    expect(reassigned.partitions).toMatchObject([{ topic: 't', partition: 0, error: { errorCode: 85 } }]);
+  });
+
+  it('tells that this node leads, and that it does so no longer, with the term', async () => {
+    const told: [boolean, number][] = [];
+    const kit = new ControllerKit();
+    const started = await kit.start({}, {}, { onLeadership: (...change) => told.push(change) });
+    expect(told).toEqual([[true, 1]]);
+    await kit.stop(started);
+    const again = await kit.start({}, {}, { onLeadership: (...change) => told.push(change) });
+    expect(told.filter(([leads]) => leads)).toEqual([
+      [true, 1],
+      [true, 2],
+    ]);
+    await kit.stop(again);
+  });
+
+  it('gives leaderships back to preferred leaders, and moves replicas off brokers that were removed, at an interval', async () => {
+    const balanced: number[] = [];
+    const kit = new ControllerKit();
+    const { role, opened } = await kit.start({}, {}, { onLeadersBalanced: (partitions) => balanced.push(partitions) });
+    const epochs = new Map<number, number>();
+    for (const brokerId of [1, 2, 3]) {
+      const directoryId = `directory-of-broker-${brokerId}0`;
+      const { brokerEpoch } = await role.registerBroker(registration('first', { brokerId, directoryId }));
+      epochs.set(brokerId, brokerEpoch);
+      await heartbeat(role, brokerEpoch, { brokerId });
+    }
+    const topicId = 'replicatedtopic0000000' as TopicId;
+    const nobody = { elr: [], lastKnownElr: [], addingReplicas: [], removingReplicas: [], failedReplicas: [] };
+    const replicas = [1, 2] as NodeId[];
+    const partition: MetadataRecord = {
+      ...{ kind: 'partition', topicId, partition: 0 as PartitionIndex, replicas, isr: replicas, leader: 2 as NodeId },
+      ...{ ...nobody, leaderEpoch: 4 as LeaderEpoch, partitionEpoch: 7 },
+    };
+    await opened.log.propose([[{ kind: 'topic', topicId, name: 'replicated' } as const, partition].map(encodeRecord)]);
+    const now = () => role.replica.image.topics.get(topicId)?.partitions[0];
+    const pass = async (seconds: number) => {
+      for (let second = 0; second < seconds; second++) {
+        kit.clock.advance(1_000);
+        for (const brokerId of role.replica.image.brokers.keys()) {
+          await heartbeat(role, epochs.get(brokerId) ?? -1, { brokerId });
+        }
+      }
+    };
+    await pass(290);
+    expect(now()?.leader).toBe(2);
+    await pass(20);
+    expect(now()).toMatchObject({ leader: 1, leaderEpoch: 5 });
+    expect(balanced).toEqual([1]);
+    const changes = [{ name: 'auto.leader.rebalance.enable', value: 'false', operation: 1 }];
+    const resource = { resourceType: 4, resourceName: '', changes, replaceAll: false };
+    await role.alterConfigs({ resources: [resource], validateOnly: false });
+    await heartbeat(role, epochs.get(1) ?? -1, { brokerId: 1, wantFence: true });
+    expect(now()).toMatchObject({ leader: 2, isr: [2] });
+    await role.unregisterBroker({ brokerId: 1 });
+    await pass(310);
+    expect(now()?.leader).toBe(2);
+    expect(now()).toMatchObject({ replicas: [3, 2, 1], addingReplicas: [3], removingReplicas: [1] });
+  });
+
+  it('counts partitions that get a leader which may lack acknowledged records', async () => {
+    const unclean: number[] = [];
+    const events = { onUncleanElections: (partitions: number) => unclean.push(partitions) };
+    const kit = new ControllerKit();
+    const { role } = await kit.start({}, {}, events);
+    const epoch = await startBroker(role);
+    const configs = [{ name: 'unclean.leader.election.enable', value: 'true' }];
+    await create(role, topic('lossy', { partitions: 3, configs }), topic('safe'));
+    await heartbeat(role, epoch, { wantFence: true });
+    const { brokerEpoch } = await role.registerBroker(registration('other disk', { directoryId: 'anotherdirectory000000' }));
+    expect(unclean).toEqual([]);
+    await heartbeat(role, brokerEpoch);
+    expect(unclean).toEqual([3]);
+    const leaders = [...role.replica.image.topics.values()].map(({ name, partitions }) => [name, partitions[0]?.leader]);
+    expect(leaders).toEqual([
+      ['lossy', 1],
+      ['safe', undefined],
+    ]);
+  });
+
+  it('refuses a broker that is too old for what is finalized, and a level that it does not know itself', async () => {
+    const { role } = await new ControllerKit().start();
+    expect((await role.registerBroker(registration('first', { features: OLD }))).error).toMatchObject({
+      errorCode: 35,
+      errorMessage: expect.stringContaining('finalized metadata.version at level 2'),
+    });
+    expect((await role.updateFeatures(upgradeTo(34))).error).toMatchObject({
+      errorCode: 95,
+      errorMessage: expect.stringContaining('Local controller only supports versions 32-33'),
+    });
+    expect((await role.updateFeatures(upgradeTo(33))).error?.errorCode).toBe(0);
+  });
+
   it('decides on the committed metadata again after a proposal was lost', async () => {
     const kit = new ControllerKit();
     const { opened, role, fatal } = await kit.start();
     await startBroker(role);
     const { propose } = opened.log;
-    for (const lost of [new NotLeaderError('deposed'), new EntryTooLargeError('huge')]) {
-      opened.log.propose = () => Promise.reject(lost);
-      const [outcome] = (await create(role, topic('t'))).topics;
-      expect(outcome?.error?.errorCode).toBe(lost instanceof NotLeaderError ? 41 : 42);
-    }
+    opened.log.propose = () => Promise.reject(new NotLeaderError('deposed'));
+    await expect(create(role, topic('t'))).rejects.toMatchObject({ code: 'unavailable' });
+    opened.log.propose = () => Promise.reject(new EntryTooLargeError('huge'));
+    expect((await create(role, topic('t'))).topics[0]?.error?.errorCode).toBe(42);
     opened.log.propose = propose.bind(opened.log);
     expect((await create(role, topic('t'))).topics[0]?.error?.errorCode).toBe(0);
     expect(fatal).toEqual([]);
@@ -215,7 +514,7 @@ describe('ControllerRole', () => {
     await startBroker(role);
     kit.disk.inject({ operations: ['durableWrite'], fault: 'EIO' });
     expect((await create(role, topic('t'))).topics[0]?.error?.errorCode).toBe(-1);
-    expect((await create(role, topic('u'))).topics[0]?.error?.errorCode).toBe(41);
+    await expect(create(role, topic('u'))).rejects.toMatchObject({ code: 'unavailable' });
     expect(fatal).toHaveLength(1);
   });
 
@@ -295,15 +594,25 @@ describe('what is on disk', () => {
     await kit.stop(await kit.start());
   });
 
-  it('is refused where the image is lost and the log was released, and where the log is lost', async () => {
+  it('is refused where the log is lost', async () => {
     const kit = new ControllerKit();
     await kit.stop(await kit.start());
-    const { flushed } = kit.medium;
-    kit.medium.flushed = new Map();
-    await expect(kit.openLog()).rejects.toThrow(/image directory was lost/);
-    kit.medium.flushed = flushed;
     await kit.disk.removeTree('/controller/journal');
     await expect(kit.openLog()).rejects.toThrow(/journal was lost/);
+    await kit.disk.removeTree('/controller/log');
+    await kit.disk.removeTree('/controller/journal');
+    await expect(kit.openLog()).rejects.toThrow(/journal was lost/);
+  });
+
+  it('is made anew from snapshot and log where the image is lost', async () => {
+    const kit = new ControllerKit();
+    const first = await kit.start({ snapshotIntervalLogs: 5, maxLogsInSnapshot: 2, raft: { purgeBatchSize: 1 } });
+    await startBroker(first.role);
+    for (let n = 0; n < 30; n++) await create(first.role, topic(`t${n}`));
+    await kit.stop(first);
+    kit.medium.flushed = new Map();
+    const { committed } = await kit.openLog();
+    expect(contents(committed.state)).toEqual(contents(first.opened.committed.state));
   });
 
   it('S-12: rebuilds an image that is ahead of its log from the log', async () => {

@@ -1,12 +1,14 @@
-import type { MetadataState } from '@streamline/core/metadata/metadata-state';
+import { MetadataState } from '@streamline/core/metadata/metadata-state';
 import type { MetadataRecord } from '@streamline/core/metadata/records';
-import { brokerRecords, partitionRecord, producerIdsRecord } from '@streamline/core/metadata/snapshot';
+import { brokerRecords, partitionRecord, producerIdsRecord, snapshotRecords } from '@streamline/core/metadata/snapshot';
 import type { MetadataIndex, NodeId, PartitionIndex, TopicId } from '@streamline/core/types/ids';
 import type { Cancel, Clock } from '@streamline/runtime/ports/clock';
 import type { KeyValueStore } from '@streamline/runtime/rocks/key-value-store';
 import { ImagePosition } from '@streamline/wire/contracts/generated/streamline/metadata/v1/log';
 import { decodeRecord, encodeRecord } from '../metadata/record-codec';
+import { StoreFullError } from './image-store';
 import type { LogPlace } from './metadata-log';
+import { StateBuilder } from './state-builder';
 
 /** Version of the layout of keys below that this build writes, and the newest that it reads. */
 const FORMAT_VERSION = 1;
@@ -36,10 +38,10 @@ export class ImageFormatError extends Error {
   override readonly name = 'ImageFormatError';
 }
 
-/** Fills an empty state from the image; tells where in the log that is (0 where there is no image). */
-export async function loadImage(store: KeyValueStore, state: MetadataState): Promise<LogPlace> {
+/** The state that the image holds, and where in the log that is (0 where there is no image). */
+export async function loadImage(store: KeyValueStore): Promise<{ readonly state: MetadataState; readonly place: LogPlace }> {
   const bytes = await store.get(POSITION_KEY);
-  if (bytes === undefined) return { index: 0 as MetadataIndex, term: 0 };
+  if (bytes === undefined) return { state: new MetadataState(), place: { index: 0 as MetadataIndex, term: 0 } };
   const position = ImagePosition.decode(bytes);
   if (position.formatVersion !== FORMAT_VERSION) {
     throw new ImageFormatError(
@@ -47,12 +49,11 @@ export async function loadImage(store: KeyValueStore, state: MetadataState): Pro
     );
   }
   const index = position.appliedIndex as MetadataIndex;
-  const records: MetadataRecord[] = [];
+  const builder = new StateBuilder(index);
   for await (const page of store.scan(FIRST_KEY, END_KEY)) {
-    for (const { value } of page) records.push(decodeRecord(value));
+    for (const { value } of page) builder.add(decodeRecord(value));
   }
-  state.apply(index, records);
-  return { index, term: position.appliedTerm };
+  return { state: builder.finish(), place: { index, term: position.appliedTerm } };
 }
 
 /** Empties the image. */
@@ -63,56 +64,89 @@ export async function clearImage(store: KeyValueStore): Promise<void> {
 
 /** How long changes are gathered before they are written: a burst, such as a start, touches the same partitions again and again. */
 const GATHER_MS = 200;
+/** How often a full disk is asked whether it has room again. */
+const RETRY_MS = 1000;
+
+export interface ImageWriterOptions {
+  readonly store: KeyValueStore;
+  readonly clock: Clock;
+  /** The image cannot be written any more. */
+  readonly onFailure: (error: Error) => void;
+  /** Told when the disk is full (false), and when what waited for that is written (true). */
+  readonly onRoom: (hasRoom: boolean) => void;
+}
 
 /**
  * Keeps the image behind the applied metadata, in the background: what changes again before it is written is written once,
- * so that what waits is never more than the metadata itself. Each write holds the index that it is at (S-12).
+ * so that what waits is never more than the metadata itself, also while a full disk takes nothing. Each write holds the
+ * index that it is at (S-12).
  */
 export class ImageWriter {
-  readonly #dirty = new Map<string, Dirty>();
+  #dirty = new Map<string, Dirty>();
   #place: LogPlace;
   #written: LogPlace;
   #writing: Promise<void> | undefined;
   #cancelGathering: Cancel | undefined;
   #failure: Error | undefined;
+  #isFull = false;
+  #cancelRetry: Cancel | undefined;
+  #mayWaitForRoom = true;
+  #waitingForRetry: (() => void)[] = [];
 
   constructor(
-    private readonly store: KeyValueStore,
-    private readonly state: MetadataState,
+    private readonly options: ImageWriterOptions,
+    private state: MetadataState,
     place: LogPlace,
-    private readonly clock: Clock,
-    private readonly onFailure: (error: Error) => void,
   ) {
     this.#place = place;
     this.#written = place;
   }
 
   /** Tells what is about to be applied to the state. What is written is read from the state when the write goes out. */
-  willChange(records: readonly MetadataRecord[]): void {
+  willChange(records: Iterable<MetadataRecord>): void {
     for (const record of records) this.#mark(record);
+  }
+
+  /** Another state has taken the place of the one before: all of the image is written anew, in one write. */
+  replace(state: MetadataState, place: LogPlace): void {
+    this.state = state;
+    this.#dirty = new Map([['all', { kind: 'range', from: FIRST_KEY, to: END_KEY }]]);
+    this.willChange(snapshotRecords(state));
+    this.applied(place);
   }
 
   /** Tells where the state is, now that it was applied. */
   applied(place: LogPlace): void {
     this.#place = place;
-    if (this.#writing !== undefined || this.#failure !== undefined) return;
-    this.#cancelGathering ??= this.clock.schedule(GATHER_MS, () => this.#startWriting());
+    if (this.#writing !== undefined || this.#failure !== undefined || this.#cancelRetry !== undefined) return;
+    this.#cancelGathering ??= this.options.clock.schedule(GATHER_MS, () => this.#startWriting());
   }
 
-  /** Resolves when everything told so far is durable; tells up to where. */
-  async makeDurable(): Promise<LogPlace> {
-    this.#startWriting();
-    while (this.#writing !== undefined) await this.#writing;
-    if (this.#failure !== undefined) throw this.#failure;
-    const place = this.#written;
-    await this.store.flush();
-    return place;
+  /** Resolves when everything told so far is durable; tells up to where. Undefined: the disk is full, and nobody may wait. */
+  async makeDurable(): Promise<LogPlace | undefined> {
+    const wanted = this.#place.index;
+    for (;;) {
+      this.#startWriting();
+      while (this.#writing !== undefined) await this.#writing;
+      if (this.#failure !== undefined) throw this.#failure;
+      const place = this.#written;
+      if (place.index >= wanted && (await this.#taken(() => this.options.store.flush()))) return place;
+      if (!this.#mayWaitForRoom) return undefined;
+      await new Promise<void>((resolve) => this.#waitingForRetry.push(resolve));
+    }
+  }
+
+  /** From now on nothing is tried later. */
+  stopWaitingForRoom(): void {
+    this.#mayWaitForRoom = false;
+    this.#retry();
   }
 
   #startWriting(): void {
     this.#cancelGathering?.();
     this.#cancelGathering = undefined;
-    if (this.#written.index !== this.#place.index) this.#writing ??= this.#writeAll();
+    if (this.#cancelRetry !== undefined || this.#written.index === this.#place.index) return;
+    this.#writing ??= this.#writeAll();
   }
 
   /** Not to be called where there is nothing to write: it must end later than it begins. */
@@ -120,16 +154,49 @@ export class ImageWriter {
     try {
       while (this.#written.index !== this.#place.index) {
         const place = this.#place;
-        const changes = [...this.#dirty.values()];
-        this.#dirty.clear();
-        await this.#write(changes, place);
+        const changes = this.#dirty;
+        this.#dirty = new Map();
+        if (!(await this.#taken(() => this.#write([...changes.values()], place)))) {
+          // Whatever became of them, what is written next is read from the state as it is then.
+          this.#dirty = new Map([...changes, ...this.#dirty]);
+          break;
+        }
         this.#written = place;
       }
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error));
-      this.onFailure(this.#failure);
+      this.options.onFailure(this.#failure);
     }
     this.#writing = undefined;
+  }
+
+  /** False where the disk is full: then it is tried again later. */
+  async #taken(write: () => Promise<void>): Promise<boolean> {
+    try {
+      await write();
+    } catch (error) {
+      if (!(error instanceof StoreFullError)) throw error;
+      if (this.#mayWaitForRoom) this.#cancelRetry ??= this.options.clock.schedule(RETRY_MS, () => this.#retry());
+      this.#tellRoom(false);
+      return false;
+    }
+    this.#tellRoom(true);
+    return true;
+  }
+
+  #retry(): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    const waiting = this.#waitingForRetry;
+    this.#waitingForRetry = [];
+    for (const resolve of waiting) resolve();
+    if (this.#mayWaitForRoom) this.#startWriting();
+  }
+
+  #tellRoom(hasRoom: boolean): void {
+    if (this.#isFull === !hasRoom) return;
+    this.#isFull = !hasRoom;
+    this.options.onRoom(hasRoom);
   }
 
   async #write(changes: readonly Dirty[], place: LogPlace): Promise<void> {
@@ -146,7 +213,7 @@ export class ImageWriter {
       if (record === undefined) deletes.push(change.key);
       else puts.push([change.key, encodeRecord(record)]);
     }
-    await this.store.write({ puts, deletes, deleteRanges });
+    await this.options.store.write({ puts, deletes, deleteRanges });
   }
 
   #put(key: Buffer, value: (state: MetadataState) => MetadataRecord | undefined): void {

@@ -1,9 +1,10 @@
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
 import path from 'node:path';
-import type { Disk, DiskFile, DurableFile } from '@streamline/runtime/ports/disk';
-import { DurableThread } from './durable-thread';
+import type { Disk, DiskFile, DurableFile, FileWriter } from '@streamline/runtime/ports/disk';
 import { NodeFile } from './node-file';
+import { NodeFileWriter } from './node-file-writer';
+import { WriteThread } from './write-thread';
 
 /** Undefined where the platform has no O_DSYNC; then every write is followed by an fdatasync (J-2). */
 const O_DSYNC: number | undefined = fs.constants.O_DSYNC;
@@ -15,7 +16,7 @@ const OPEN_FLAGS = {
 } as const;
 
 interface SharedThread {
-  readonly thread: DurableThread;
+  readonly thread: WriteThread;
   users: number;
 }
 
@@ -35,11 +36,15 @@ export class NodeDisk implements Disk {
     const directory = path.dirname(filePath);
     let shared = this.threads.get(directory);
     if (shared === undefined) {
-      shared = { thread: new DurableThread('journal'), users: 0 };
+      shared = { thread: new WriteThread('journal'), users: 0 };
       this.threads.set(directory, shared);
     }
     shared.users += 1;
     return new NodeDurableFile(filePath, handle, shared.thread, () => this.leave(directory));
+  }
+
+  openWriter(): FileWriter {
+    return new NodeFileWriter();
   }
 
   list(directory: string): Promise<string[]> {
@@ -103,7 +108,7 @@ class NodeDurableFile implements DurableFile {
   constructor(
     readonly path: string,
     private readonly handle: fsp.FileHandle,
-    private readonly thread: DurableThread,
+    private readonly thread: WriteThread,
     private readonly leave: () => Promise<void>,
   ) {}
 
@@ -112,7 +117,9 @@ class NodeDurableFile implements DurableFile {
       throw new Error(`${this.path}: ${this.isClosed ? 'the file is closed' : 'a write is in flight already'}`);
     this.isWriting = true;
     try {
-      await this.thread.write(this.handle.fd, position, chunks, O_DSYNC === undefined);
+      const write = { descriptor: this.handle.fd, position, chunks, needsSync: O_DSYNC === undefined };
+      const [error] = await this.thread.write([write]);
+      if (error !== undefined) throw error;
     } finally {
       this.isWriting = false;
     }

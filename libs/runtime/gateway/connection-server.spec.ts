@@ -2,7 +2,14 @@ import { connect, Socket } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '@streamline/testing/time/virtual-clock';
-import { ConnectionEnd, type Answer, type ConnectionFacts, type RequestProcessor, type RequestTurn } from './connection';
+import {
+  ConnectionEnd,
+  type Answer,
+  type Completion,
+  type ConnectionFacts,
+  type RequestKind,
+  type RequestProcessor,
+} from './connection';
 import { DEFAULT_CONNECTION_LIMITS, type ConnectionLimits } from './connection-limits';
 import { ConnectionServer } from './connection-server';
 import { GatewayMetrics } from './gateway-metrics';
@@ -21,22 +28,20 @@ interface Started {
 class FakeProcessor implements RequestProcessor {
   readonly started: Started[] = [];
   private watchers: (() => void)[] = [];
-  turnOf(frame: Buffer): RequestTurn {
+  kindOf(frame: Buffer): RequestKind {
     const letter = frame.toString('latin1', 0, 1);
-    return letter === 'w' ? 'pipelined' : letter === 'p' ? 'parked' : 'serial';
+    return { key: 1, turn: letter === 'w' ? 'pipelined' : letter === 'p' ? 'parked' : 'serial' };
   }
-  keyOf(): number {
-    return 1;
-  }
-  process(frame: Buffer, connection: ConnectionFacts): Answer | undefined | Promise<Answer | undefined> {
+  process(frame: Buffer, connection: ConnectionFacts, completion: Completion): void {
     const name = frame.toString('latin1', 0, 32);
     if (name.startsWith('!')) throw new ConnectionEnd('violation', 'told to');
-    if (name.startsWith('now')) return framed(name);
-    if (name.startsWith('mute')) return undefined;
-    return new Promise((resolve, reject) => {
-      this.started.push({ name, connection, answer: (answer = framed(name)) => resolve(answer), fail: reject });
+    if (name.startsWith('now')) completion.answer(framed(name));
+    else if (name.startsWith('mute')) completion.answer(undefined);
+    else {
+      const answer = (bytes: Answer = framed(name)): void => completion.answer(bytes);
+      this.started.push({ name, connection, answer, fail: (error) => completion.fail(error) });
       for (const watcher of this.watchers) watcher();
-    });
+    }
   }
   /** Resolves when so many requests were started since the beginning. */
   async whenStarted(count: number): Promise<void> {
@@ -366,6 +371,40 @@ describe('bounds of one connection', () => {
     await loris.until(() => loris.closed);
     expect(lines).toMatchObject([{ event: 'connection-closed-slow-request' }]);
     expect(server.openConnections).toBe(1);
+  });
+
+  it('counts a frame as slow from when its turn to be read came, not while it lay behind a long poll', async () => {
+    const { client, clock, processor, metrics, lines } = await startBench({ frameGraceMs: 2000, frameMinBytesPerSecond: 1000 });
+    const peer = await client();
+    const frames = Buffer.concat([framed('p1'), framed('now 2'), framed('now 3')]);
+    peer.socket.write(frames.subarray(0, frames.length - 2));
+    await turnsUntil(() => metrics.bytesIn === frames.length - 2);
+    clock.advance(60_000);
+    processor.byName('p1').answer();
+    await peer.until(() => peer.answers.length === 2);
+    clock.advance(1500);
+    expect(lines).toEqual([]);
+    peer.socket.write(frames.subarray(frames.length - 2));
+    await peer.until(() => peer.answers.length === 3);
+    expect(peer.answers).toEqual(['p1', 'now 2', 'now 3']);
+  });
+
+  it('hears of the end of a client whose requests wait, and keeps what it sent before', async () => {
+    const { client, processor, metrics, server } = await startBench();
+    const peer = await client();
+    peer.send('p1', 's2');
+    await processor.whenStarted(1);
+    expect(processor.byName('p1').connection.signal.aborted).toBe(false);
+    for (let i = 3; i < 40; i++) peer.send(`now ${i}`);
+    peer.socket.end();
+    await turnsUntil(() => processor.byName('p1').connection.signal.aborted);
+    expect(metrics.pauses).toBe(0);
+    processor.byName('p1').answer();
+    await processor.whenStarted(2);
+    processor.byName('s2').answer();
+    await turnsUntil(() => server.openConnections === 0);
+    // All 39 were started: none is missing in the count.
+    expect(metrics.apis()[0]?.requests).toBe(39);
   });
 
   it('closes an idle connection, but none that waits for an answer', async () => {

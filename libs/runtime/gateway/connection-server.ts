@@ -1,7 +1,9 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import type { RecordMemory } from '../log/record-memory';
 import type { Clock } from '../ports/clock';
 import { Connection, type CloseReason, type ConnectionHost, type RequestProcessor } from './connection';
 import type { ConnectionLimits } from './connection-limits';
+import { FrameMemory } from '../sockets/frame-memory';
 import type { GatewayMetrics } from './gateway-metrics';
 import type { InFlightBudget } from './in-flight-budget';
 import type { RateLimitedLog } from './rate-limited-log';
@@ -18,32 +20,43 @@ export interface ConnectionServerOptions {
   readonly budget: InFlightBudget;
   readonly metrics: GatewayMetrics;
   readonly log: RateLimitedLog;
+  /** The record memory of this process while there is one: large requests are read to it. */
+  readonly records?: () => RecordMemory | undefined;
 }
 
 /** Accepts clients of the Kafka protocol and bounds what they may cost. TLS hands its sockets to {@link accept} as well. */
 export class ConnectionServer {
   private readonly server: Server;
   private readonly connections = new Set<Connection>();
+  /** Those whose sockets are open, be it that the connection has ended and its last answer is on its way. */
+  private readonly open = new Set<Connection>();
+  private readonly memory: FrameMemory;
   private readonly perAddress = new Map<string, number>();
   private readonly host: ConnectionHost;
   private nextId = 1;
   private stopping = false;
   private onEmpty: (() => void) | undefined;
+  private onAllClosed: (() => void) | undefined;
 
   constructor(private readonly options: ConnectionServerOptions) {
     const { clock, limits, budget, metrics, processor } = options;
+    this.memory = new FrameMemory(options.records);
     this.host = {
       limits,
       budget,
       metrics,
+      memory: this.memory,
       processor,
       monotonicMs: () => clock.monotonicMs(),
       schedule: (delayMs, task) => void clock.schedule(delayMs, task),
       onClosed: (connection, reason) => this.onClosed(connection, reason),
+      onSocketClosed: (connection) => this.onSocketClosed(connection),
     };
     const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS };
     // Half-open: a connection says itself when it is done with what came before the client's end.
-    this.server = createServer({ ...socketOptions, allowHalfOpen: true }, (socket) => this.accept(socket));
+    // Paused: the connection says where to read to.
+    const readOptions = { allowHalfOpen: true, pauseOnConnect: true };
+    this.server = createServer({ ...socketOptions, ...readOptions }, (socket) => this.accept(socket));
   }
 
   /** True between {@link listen} and {@link stop}. */
@@ -89,7 +102,9 @@ export class ConnectionServer {
     this.perAddress.set(address, ofAddress + 1);
     metrics.connectionsAccepted++;
     metrics.connectionsOpen++;
-    this.connections.add(new Connection(this.nextId++, socket, this.host));
+    const connection = new Connection(this.nextId++, socket, this.host);
+    this.connections.add(connection);
+    this.open.add(connection);
   }
 
   /**
@@ -110,6 +125,7 @@ export class ConnectionServer {
     for (const connection of [...this.connections])
       connection.close({ kind: 'stopping', detail: 'the time for the stop is over' });
     await closed;
+    if (this.open.size > 0) await new Promise<void>((resolve) => (this.onAllClosed = resolve));
   }
 
   private onClosed(connection: Connection, reason: CloseReason): void {
@@ -130,11 +146,17 @@ export class ConnectionServer {
     if (this.connections.size === 0) this.onEmpty?.();
   }
 
+  private onSocketClosed(connection: Connection): void {
+    this.open.delete(connection);
+    if (this.open.size === 0) this.onAllClosed?.();
+  }
+
   private scheduleChecks(): void {
     this.options.clock.schedule(CHECK_INTERVAL_MS, () => {
       if (this.stopping) return;
       const nowMs = this.options.clock.monotonicMs();
       for (const connection of [...this.connections]) connection.check(nowMs);
+      this.memory.trim();
       this.scheduleChecks();
     });
   }

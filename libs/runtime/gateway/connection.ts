@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net';
 import type { ConnectionLimits } from './connection-limits';
-import { FrameAssembler, FrameError } from './frame-assembler';
+import { FrameAssembler, FrameError } from '../sockets/frame-assembler';
 import type { GatewayMetrics } from './gateway-metrics';
+import { READ_BYTES, type FrameMemory } from '../sockets/frame-memory';
 import type { BudgetWaiter, InFlightBudget } from './in-flight-budget';
 import { OutputQueue } from './output-queue';
+import { readInto, type Receiver } from '../sockets/socket-reader';
 
 /** A whole answer as it goes on the wire, its length included, in one piece or more. Must not change any more. */
 export type Answer = Buffer | readonly Buffer[];
@@ -25,17 +27,31 @@ export interface ConnectionFacts {
   readonly signal: AbortSignal;
 }
 
+/** What the header of a request tells of it before it is started. */
+export interface RequestKind {
+  /** The key that the request is counted under. */
+  readonly key: number;
+  readonly turn: RequestTurn;
+}
+
+/** Where the outcome of one request goes: one call, at once or later; any other is ignored. */
+export interface Completion {
+  /** Its answer, or that it has none (acks=0). */
+  answer(answer: Answer | undefined): void;
+  /** The connection ends behind the answers before it: for the reason of a ConnectionEnd, else by a defect. */
+  fail(error: unknown): void;
+}
+
 /** Turns frames into answers. */
 export interface RequestProcessor {
   /** Looks at the frame's header only. */
-  turnOf(frame: Buffer): RequestTurn;
-  /** The key that the request is counted under. */
-  keyOf(frame: Buffer): number;
+  kindOf(frame: Buffer): RequestKind;
   /**
-   * Starts a request. `undefined` means that it has no answer (acks=0).
-   * @throws ConnectionEnd (also by rejecting) when the connection has to be closed after the answers before it.
+   * Starts a request. What it throws is taken as `fail` takes it.
+   *
+   * The frame is memory that the next one is read to: it is valid until this returns, however late the completion is called.
    */
-  process(frame: Buffer, connection: ConnectionFacts): Answer | undefined | Promise<Answer | undefined>;
+  process(frame: Buffer, connection: ConnectionFacts, completion: Completion): void;
 }
 
 export type CloseKind =
@@ -76,21 +92,35 @@ export interface ConnectionHost {
   readonly limits: ConnectionLimits;
   readonly budget: InFlightBudget;
   readonly metrics: GatewayMetrics;
+  readonly memory: FrameMemory;
   readonly processor: RequestProcessor;
   monotonicMs(): number;
   schedule(delayMs: number, task: () => void): void;
   onClosed(connection: Connection, reason: CloseReason): void;
+  /** After `onClosed`: nothing is left of the connection. */
+  onSocketClosed(connection: Connection): void;
 }
 
 /** A started request: its answer leaves when all before it have left. */
-interface Slot {
-  readonly key: number;
-  readonly turn: RequestTurn;
-  readonly bytes: number;
-  readonly startedMs: number;
-  answer: Answer | undefined;
-  done: boolean;
+class Slot implements Completion {
+  isDone = false;
+  bytesToSend: Answer | undefined;
   next: Slot | undefined;
+
+  constructor(
+    private readonly connection: Connection,
+    readonly kind: RequestKind,
+    readonly bytes: number,
+    readonly startedMs: number,
+  ) {}
+
+  answer(answer: Answer | undefined): void {
+    if (!this.isDone) this.connection.finished(this, answer);
+  }
+
+  fail(error: unknown): void {
+    if (!this.isDone) this.connection.failed(this, error);
+  }
 }
 
 const LENGTH_BYTES = 4;
@@ -104,14 +134,15 @@ const LINGER_MS = 250;
  * One client's connection: frames in, answers out, in order (see {@link RequestTurn}), never holding more than the limits
  * allow. Where a bound is reached the socket is not read, which is all the back-pressure that the protocol has.
  */
-export class Connection implements ConnectionFacts, BudgetWaiter {
+export class Connection implements ConnectionFacts, BudgetWaiter, Receiver {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  private readonly socket: Socket;
   private readonly assembler: FrameAssembler;
   private readonly output: OutputQueue;
   private aborter: AbortController | undefined;
-  /** A complete frame that may not start yet. */
-  private waiting: Buffer | undefined;
+  /** What the frame is that has come and may not start yet. */
+  private waiting: RequestKind | undefined;
   private head: Slot | undefined;
   private tail: Slot | undefined;
   private inFlight = 0;
@@ -132,21 +163,26 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
 
   constructor(
     readonly id: number,
-    private readonly socket: Socket,
+    accepted: Socket,
     private readonly host: ConnectionHost,
   ) {
-    this.remoteAddress = socket.remoteAddress ?? '';
-    this.remotePort = socket.remotePort ?? 0;
-    this.assembler = new FrameAssembler(host.limits.maxFrameBytes);
-    this.output = new OutputQueue(socket, () => host.monotonicMs(), this);
+    this.remoteAddress = accepted.remoteAddress ?? '';
+    this.remotePort = accepted.remotePort ?? 0;
+    this.assembler = new FrameAssembler(host.limits.maxFrameBytes, host.memory);
     this.lastActivityMs = host.monotonicMs();
-    socket.on('data', (chunk: Buffer) => this.onData(chunk));
+    const socket = readInto(this, accepted);
+    this.socket = socket;
+    this.output = new OutputQueue(socket, () => host.monotonicMs(), this);
     socket.on('error', (error: NodeJS.ErrnoException) => {
       const gone = error.code === 'ECONNRESET' || error.code === 'EPIPE';
       this.close(gone ? BY_CLIENT : { kind: 'socket-error', detail: error.message });
     });
     socket.on('end', () => this.onEnd());
-    socket.on('close', () => this.close(BY_CLIENT));
+    socket.on('close', () => {
+      this.close(BY_CLIENT);
+      this.assembler.readerClosed();
+      host.onSocketClosed(this);
+    });
   }
 
   get signal(): AbortSignal {
@@ -159,9 +195,9 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
   check(nowMs: number): void {
     if (this.closed) return;
     const { limits } = this.host;
-    const deadlineMs = this.head?.turn === 'parked' ? limits.parkedDeadlineMs : limits.answerDeadlineMs;
+    const deadlineMs = this.head?.kind.turn === 'parked' ? limits.parkedDeadlineMs : limits.answerDeadlineMs;
     if (this.head !== undefined && nowMs - this.head.startedMs > deadlineMs) {
-      this.close({ kind: 'internal', detail: `a request (key ${this.head.key}) got no answer for ${deadlineMs} ms` });
+      this.close({ kind: 'internal', detail: `a request (key ${this.head.kind.key}) got no answer for ${deadlineMs} ms` });
     } else if (this.output.stalledMs(nowMs) > limits.writeDeadlineMs) {
       this.close({ kind: 'slow-reader', detail: `the client took none of its answer for ${limits.writeDeadlineMs} ms` });
     } else if (this.frameStartedMs >= 0 && !this.paused && this.isTooSlow(nowMs)) {
@@ -174,7 +210,7 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
   /** Reads nothing more and ends once the started requests, but for the parked, are answered. */
   drain(): void {
     if (this.closed || this.ending !== undefined) return;
-    if (this.head?.turn === 'parked') {
+    if (this.head?.kind.turn === 'parked') {
       this.head = undefined;
       this.tail = undefined;
     }
@@ -188,6 +224,7 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
     this.head = undefined;
     this.tail = undefined;
     this.waiting = undefined;
+    this.assembler.close();
     this.host.budget.leave(this);
     this.host.budget.dropped(this.bufferedBytes);
     this.host.budget.sent(this.output.unsentBytes);
@@ -213,7 +250,7 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
     this.host.budget.sent(bytes);
     this.host.metrics.bytesOut += bytes;
     this.lastActivityMs = this.host.monotonicMs();
-    if (this.waiting !== undefined) this.pump();
+    if (this.waiting !== undefined) this.pump(this.lastActivityMs);
     this.endWhenDone();
   }
 
@@ -228,14 +265,20 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
     this.updateReading();
   }
 
-  private onData(chunk: Buffer): void {
+  /** For the socket: where to read to. */
+  space(): Buffer {
+    return this.assembler.space();
+  }
+
+  /** From the socket. */
+  received(buffer: Buffer, bytes: number): void {
     if (this.closed || this.ending !== undefined) return;
     this.lastActivityMs = this.host.monotonicMs();
-    this.host.metrics.bytesIn += chunk.length;
-    this.host.budget.arrived(chunk.length);
-    this.bufferedBytes += chunk.length;
-    this.assembler.push(chunk);
-    this.pump();
+    this.host.metrics.bytesIn += bytes;
+    this.host.budget.arrived(bytes);
+    this.bufferedBytes += bytes;
+    this.assembler.received(buffer, bytes);
+    this.pump(this.lastActivityMs);
   }
 
   /** What the client sent before its end still takes effect: to whoever sends with acks=0 there is no other sign of it. */
@@ -249,25 +292,29 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
   }
 
   /** Starts what may start, then decides whether to read on. */
-  private pump(): void {
+  private pump(nowMs: number): void {
     try {
-      for (;;) {
-        this.waiting ??= this.nextFrame();
-        if (this.waiting === undefined || this.closed || this.ending !== undefined || !this.mayStart(this.waiting)) break;
-        const frame = this.waiting;
+      for (let frame = this.nextFrame(); frame !== undefined; frame = this.nextFrame()) {
+        const kind = this.waiting;
+        if (kind === undefined || !this.mayStart(frame, kind)) break;
         this.waiting = undefined;
-        this.start(frame);
+        this.start(frame, kind, nowMs);
+        this.assembler.done();
       }
     } catch (error) {
       this.violated(error);
     }
+    this.assembler.keep();
     if (!this.closed) this.updateReading();
     if (this.inputEnded && this.waiting === undefined) this.close(BY_CLIENT);
   }
 
+  /** The frame that waits, or the next one, which waits from now on. */
   private nextFrame(): Buffer | undefined {
+    if (this.closed || this.ending !== undefined) return undefined;
     const frame = this.assembler.next();
-    if (frame === undefined) return undefined;
+    if (frame === undefined || this.waiting !== undefined) return frame;
+    this.waiting = this.host.processor.kindOf(frame);
     this.frameStartedMs = -1;
     if (this.exempt) {
       this.exempt = false;
@@ -276,68 +323,55 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
     return frame;
   }
 
-  private mayStart(frame: Buffer): boolean {
+  private mayStart(frame: Buffer, kind: RequestKind): boolean {
     const { limits } = this.host;
     if (this.output.unsentBytes >= limits.maxUnsentBytes) return false;
     if (this.tail === undefined) return true;
     return (
       this.inFlight < limits.maxInFlightRequests &&
       this.inFlightBytes + frame.length <= limits.maxInFlightBytes &&
-      this.tail.turn === 'pipelined' &&
-      this.host.processor.turnOf(frame) === 'pipelined'
+      this.tail.kind.turn === 'pipelined' &&
+      kind.turn === 'pipelined'
     );
   }
 
-  private start(frame: Buffer): void {
-    const { processor, budget } = this.host;
-    const slot: Slot = {
-      key: processor.keyOf(frame),
-      turn: processor.turnOf(frame),
-      bytes: frame.length + LENGTH_BYTES,
-      startedMs: this.host.monotonicMs(),
-      answer: undefined,
-      done: false,
-      next: undefined,
-    };
+  private start(frame: Buffer, kind: RequestKind, nowMs: number): void {
+    const bytes = frame.length + LENGTH_BYTES;
+    const slot = new Slot(this, kind, bytes, nowMs);
     if (this.tail === undefined) this.head = slot;
     else this.tail.next = slot;
     this.tail = slot;
     this.inFlight++;
-    this.inFlightBytes += slot.bytes;
-    this.bufferedBytes -= slot.bytes;
-    budget.started(slot.bytes);
-    let outcome: Answer | undefined | Promise<Answer | undefined>;
+    this.inFlightBytes += bytes;
+    this.bufferedBytes -= bytes;
+    this.host.budget.started(bytes);
     try {
-      outcome = processor.process(frame, this);
+      this.assembler.offer();
+      this.host.processor.process(frame, this, slot);
     } catch (error) {
-      this.failed(slot, error);
-      return;
-    }
-    if (outcome instanceof Promise) {
-      outcome.then(
-        (answer) => this.finished(slot, answer),
-        (error: unknown) => this.failed(slot, error),
-      );
-    } else {
-      this.finished(slot, outcome);
+      slot.fail(error);
+    } finally {
+      this.assembler.withdraw();
     }
   }
 
-  private finished(slot: Slot, answer: Answer | undefined): void {
+  /** From a request that has its outcome. */
+  finished(slot: Slot, answer: Answer | undefined): void {
+    slot.isDone = true;
+    slot.bytesToSend = answer;
     this.inFlight--;
     this.inFlightBytes -= slot.bytes;
     this.host.budget.finished(slot.bytes);
-    this.host.metrics.requestDone(slot.key, this.host.monotonicMs() - slot.startedMs);
-    if (this.closed) return;
-    slot.answer = answer;
-    slot.done = true;
-    if (slot !== this.head) return;
+    const nowMs = this.host.monotonicMs();
+    this.host.metrics.requestDone(slot.kind.key, nowMs - slot.startedMs);
+    if (this.closed || slot !== this.head) return;
     this.sendAnswers();
-    if (this.waiting !== undefined) this.pump();
+    if (this.waiting !== undefined) this.pump(nowMs);
     this.endWhenDone();
   }
 
-  private failed(slot: Slot, error: unknown): void {
+  /** From a request that has no outcome but the end of the connection. */
+  failed(slot: Slot, error: unknown): void {
     this.violated(error);
     if (!(error instanceof ConnectionEnd && error.kind === 'unanswerable')) {
       // This one was owed an answer: those behind the gap would be taken for it.
@@ -349,10 +383,10 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
 
   private sendAnswers(): void {
     let slot = this.head;
-    while (slot?.done === true) {
-      const { answer } = slot;
-      if (answer instanceof Buffer) this.send(answer);
-      else if (Array.isArray(answer)) for (const piece of answer as readonly Buffer[]) this.send(piece);
+    while (slot?.isDone === true) {
+      const { bytesToSend } = slot;
+      if (bytesToSend instanceof Buffer) this.send(bytesToSend);
+      else if (Array.isArray(bytesToSend)) for (const piece of bytesToSend as readonly Buffer[]) this.send(piece);
       slot = slot.next;
     }
     this.head = slot;
@@ -389,11 +423,13 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
     return beyondGraceMs > 0 && this.assembler.partialBytes < (beyondGraceMs / 1000) * limits.frameMinBytesPerSecond;
   }
 
-  /** Reads on, or not: while a frame waits for its turn, and while the process holds too much. */
+  /** Reads on, or not: while frames wait for their turn, and while the process holds too much. */
   private updateReading(): void {
     if (this.closed || this.ending !== undefined) return;
     const overBudget = !this.exempt && this.host.budget.full;
-    const pause = this.waiting !== undefined || overBudget;
+    // What comes behind a frame that waits is taken up to a bound, for the client's end may be among it.
+    const hasEnough = this.waiting !== undefined && this.assembler.heldBytes >= READ_BYTES;
+    const pause = hasEnough || overBudget;
     if (pause && !this.paused) {
       this.paused = true;
       this.pausedAtMs = this.host.monotonicMs();
@@ -417,6 +453,6 @@ export class Connection implements ConnectionFacts, BudgetWaiter {
 
   private trackFrame(): void {
     if (!this.assembler.partial) this.frameStartedMs = -1;
-    else if (this.frameStartedMs < 0) this.frameStartedMs = this.lastActivityMs;
+    else if (this.frameStartedMs < 0) this.frameStartedMs = this.host.monotonicMs();
   }
 }

@@ -97,26 +97,11 @@ describe('InFlightBudget', () => {
     expect(peers[1]?.exempt || peers[1]?.waits === false).toBe(true);
   });
 
-  it('tells how much may still be answered', () => {
+  it('knows the answers that clients have not taken', () => {
     const budget = new InFlightBudget(LIMIT, 500);
-    budget.answered(400);
-    expect(budget.answerHeadroomBytes).toBe(100);
-    budget.answered(400);
-    expect([budget.answerHeadroomBytes, budget.unsentBytes]).toEqual([0, 800]);
-    budget.sent(800);
-    expect(budget.answerHeadroomBytes).toBe(500);
-  });
-
-  it('shares what may be answered among the answers that are being made', () => {
-    const budget = new InFlightBudget(LIMIT, 600);
-    expect(budget.answerShareBytes).toBe(600);
-    budget.readBegan();
-    budget.readBegan();
-    expect(budget.answerShareBytes).toBe(200);
-    budget.answered(300);
-    expect(budget.answerShareBytes).toBe(100);
-    budget.readEnded();
-    budget.readEnded();
-    expect(budget.answerShareBytes).toBe(300);
+    budget.answered(800);
+    expect([budget.unsentBytes, budget.answers.heldBytes]).toEqual([800, 800]);
+    budget.sent(700);
+    expect([budget.unsentBytes, budget.answers.heldBytes]).toEqual([100, 100]);
   });
 });

@@ -1,3 +1,5 @@
+import { AnswerBudget } from './answer-budget';
+
 /** A connection that stopped reading because the process holds enough. */
 export interface BudgetWaiter {
   /** It holds a part of a frame, which only reading on can turn into a request. */
@@ -17,15 +19,17 @@ export interface BudgetWaiter {
 export class InFlightBudget {
   private bufferedBytes = 0;
   private executingBytes = 0;
-  private unsent = 0;
-  private readsUnderWay = 0;
   private exempt: BudgetWaiter | undefined;
   private readonly waiters = new Set<BudgetWaiter>();
+  /** Of answers that clients have not taken, and of fetches that are being answered. */
+  readonly answers: AnswerBudget;
 
   constructor(
     private readonly requestLimitBytes: number,
-    private readonly unsentLimitBytes: number,
-  ) {}
+    unsentLimitBytes: number,
+  ) {
+    this.answers = new AnswerBudget(unsentLimitBytes);
+  }
 
   /** Bytes of requests held, finished frames or not. */
   get requestBytes(): number {
@@ -34,33 +38,11 @@ export class InFlightBudget {
 
   /** Bytes of answers that clients have not taken. */
   get unsentBytes(): number {
-    return this.unsent;
+    return this.answers.heldBytes;
   }
 
   get full(): boolean {
     return this.requestBytes >= this.requestLimitBytes;
-  }
-
-  /** Answer bytes that may still be made before all connections together hold too many; 0 at least. */
-  get answerHeadroomBytes(): number {
-    return Math.max(0, this.unsentLimitBytes - this.unsent);
-  }
-
-  /**
-   * What one more answer may take: all that are being made may become as large, so that they share what is free. Those that
-   * began when fewer were under way may take more; a thousand together stay below ten times the limit.
-   */
-  get answerShareBytes(): number {
-    return this.answerHeadroomBytes / (this.readsUnderWay + 1);
-  }
-
-  /** An answer is being made, of a size that nobody knows yet. */
-  readBegan(): void {
-    this.readsUnderWay += 1;
-  }
-
-  readEnded(): void {
-    this.readsUnderWay -= 1;
   }
 
   arrived(bytes: number): void {
@@ -86,11 +68,11 @@ export class InFlightBudget {
   }
 
   answered(bytes: number): void {
-    this.unsent += bytes;
+    this.answers.hold(bytes);
   }
 
   sent(bytes: number): void {
-    this.unsent -= bytes;
+    this.answers.release(bytes);
   }
 
   /** Queues a connection that stopped reading; it is resumed when there is room, or exempt. */

@@ -7,8 +7,8 @@ import type { StoragePort } from '@streamline/wire/contracts/ports';
  * whoever composes a process binds this to direct calls and gRPC.
  */
 export interface StorageRouter {
-  /** The storage that leads the partition; undefined where nobody does or it cannot be reached from here. */
-  leaderOf(partition: PartitionImage): StoragePort | undefined;
+  /** The storage of a broker in which its replica of the partition is; undefined where none is known. */
+  replicaAt(broker: NodeId, partition: PartitionImage): StoragePort | undefined;
   /** Every storage of a broker, for questions about all that it holds. */
   ofBroker(broker: NodeId): readonly StoragePort[];
 }

@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { OFFSETS_TOPIC } from '@streamline/core/metadata/offsets-topic';
 import { ErrorCode } from '@streamline/core/types/error-code';
-import type { PartitionIndex, TopicId } from '@streamline/core/types/ids';
+import type { LeaderEpoch, PartitionIndex, TopicId } from '@streamline/core/types/ids';
 import { partitionOfGroup } from './offsets-topic';
 import {
   GroupHostBench,
   joinRequest,
+  NODE,
   OFFSETS_TOPIC_ID,
   topicImage,
   turnOfTheLoop,
   watch,
 } from '@streamline/testing/groups/group-host-bench';
-import { OFFSETS_TOPIC } from './offsets-topic';
 
 const PARTITION = 0 as PartitionIndex;
 
@@ -101,6 +102,103 @@ describe('the group coordinators of a node', () => {
     expect((await bench.groups.describeGroups({ groupIds: ['new'] })).groups[0]?.state).toBe('Dead');
   });
 
+  it('keep a read back while what it sees is not committed, also when something later was refused', async () => {
+    const bench = await new GroupHostBench({ limits: { maxBatchBytes: 1 } }).start();
+    await bench.commit('g', 1);
+    bench.partitions.autoCommit = false;
+    void bench.commit('g', 2);
+    await settle();
+    bench.partitions.refuseWith = ErrorCode.NOT_ENOUGH_REPLICAS;
+    expect((await bench.commit('g', 3)).errorCodes).toEqual([ErrorCode.COORDINATOR_NOT_AVAILABLE]);
+    bench.partitions.takeBeforeRefusing = 1;
+    const halfTaken = await Promise.all([bench.commit('h', 5), bench.commit('h', 6), bench.commit('g', 4)]);
+    expect(halfTaken.map(({ errorCodes }) => errorCodes[0])).toEqual([15, 15, 15]);
+    const reads = [watch(bench.committed('g')), watch(bench.committed('h'))];
+    await settle();
+    expect(reads.map(({ value }) => value)).toEqual([undefined, undefined]);
+    bench.partitions.commit();
+    expect(await Promise.all(reads.map(({ promise }) => promise))).toEqual([2, 5]);
+  });
+
+  it('load a shard anew when what was appended has an unknown fate, and show nothing of it before', async () => {
+    const bench = await new GroupHostBench().start();
+    await bench.commit('g', 1);
+    bench.partitions.autoCommit = false;
+    const commit = watch(bench.commit('g', 2));
+    const read = watch(bench.committed('g'));
+    await settle();
+    bench.partitions.loseSight(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect((await commit.promise).errorCodes).toEqual([ErrorCode.NOT_COORDINATOR]);
+    expect(await read.promise).toBe(-1_000 * ErrorCode.NOT_COORDINATOR);
+    await settle();
+    expect(await bench.committed('g')).toBe(-1_000 * ErrorCode.COORDINATOR_LOAD_IN_PROGRESS);
+    bench.partitions.commit();
+    await bench.until(() => bench.groups.status().ready);
+    expect(await bench.committed('g')).toBe(2);
+  });
+
+  it('load the other shards while one waits for its log to be committed', async () => {
+    const writer = await new GroupHostBench({ partitionCount: 2 }).start();
+    const { partitions } = writer;
+    partitions.autoCommit = false;
+    void writer.commit('h', 5);
+    await settle();
+    const bench = new GroupHostBench({ partitions, limits: { maxConcurrentLoads: 1 } });
+    await bench.groups.start();
+    const states = () => bench.groups.status().shards.map(({ state }) => state);
+    await bench.until(() => states()[1] === 'active');
+    expect(states()).toEqual(['loading', 'active']);
+    partitions.commit();
+    await bench.until(() => states()[0] === 'active');
+    expect(await bench.committed('h')).toBe(5);
+  });
+
+  it('stay stopped where their partition is committed and lost in one breath', async () => {
+    const writer = await new GroupHostBench().start();
+    const { partitions } = writer;
+    const { memberId, generationId } = await writer.groups.joinGroup(joinRequest('g', 'c'));
+    partitions.autoCommit = false;
+    void writer.groups.syncGroup({ groupId: 'g', generationId, memberId, assignments: [] });
+    await settle();
+    const bench = new GroupHostBench({ partitions });
+    await bench.groups.start();
+    await settle();
+    expect(bench.groups.status().shards[0]?.state).toBe('loading');
+    partitions.commit();
+    partitions.resign(PARTITION);
+    await settle();
+    expect(bench.groups.metrics().membershipBytes).toBe(0);
+    await bench.groups.stop();
+    expect(bench.clock.nextTimerInMs).toBeUndefined();
+  });
+
+  it('believe the metadata when it knows of a later leader than the log', async () => {
+    const bench = await new GroupHostBench().start();
+    const topic = topicImage(OFFSETS_TOPIC, OFFSETS_TOPIC_ID, 1, 'nobody');
+    const moved = topic.partitions.map((partition) => ({ ...partition, leaderEpoch: 9 as LeaderEpoch }));
+    bench.replica.become([{ ...topic, partitions: moved }]);
+    expect(await bench.committed('g')).toBe(-1_000 * ErrorCode.NOT_COORDINATOR);
+    bench.replica.become([{ ...topic, partitions: moved.map((partition) => ({ ...partition, leader: NODE })) }]);
+    expect(await bench.committed('g')).toBe(-1_000 * ErrorCode.COORDINATOR_LOAD_IN_PROGRESS);
+  });
+
+  it('say 16 once they cease to lead in an epoch that the metadata still has, heartbeats too, and serve again when they lead again', async () => {
+    const bench = await new GroupHostBench().start();
+    const topic = topicImage(OFFSETS_TOPIC, OFFSETS_TOPIC_ID, 1);
+    const leaderEpoch = 1 as LeaderEpoch;
+    bench.replica.become([{ ...topic, partitions: topic.partitions.map((partition) => ({ ...partition, leaderEpoch })) }]);
+    bench.partitions.resign(PARTITION);
+    const member = { groupId: 'g', generationId: 1, memberId: 'm' };
+    const { NOT_COORDINATOR } = ErrorCode;
+    expect((await bench.groups.heartbeat(member)).errorCode).toBe(NOT_COORDINATOR);
+    expect((await bench.groups.joinGroup(joinRequest('g', 'c'))).errorCode).toBe(NOT_COORDINATOR);
+    expect((await bench.groups.syncGroup({ ...member, assignments: [] })).errorCode).toBe(NOT_COORDINATOR);
+    expect((await bench.commit('g', 1)).errorCodes).toEqual([NOT_COORDINATOR]);
+    bench.partitions.leadOn(PARTITION);
+    await bench.until(() => bench.groups.status().ready);
+    expect((await bench.commit('g', 1)).errorCodes).toEqual([0]);
+  });
+
   it('say 15 without an offsets topic, 16 where this node does not lead, 14 while it is about to', async () => {
     const bench = new GroupHostBench();
     await bench.groups.start();
@@ -113,7 +211,7 @@ describe('the group coordinators of a node', () => {
     expect((await bench.groups.listGroups({ states: [], types: [] })).errorCode).toBe(0);
   });
 
-  it('say 14 while they load, but 0 to heartbeats, as Kafka does', async () => {
+  it('say 14 while they load, but 0 to heartbeats, and 27 to syncs, so that members join again', async () => {
     const bench = new GroupHostBench();
     bench.partitions.readFailures = 1;
     const writer = await new GroupHostBench({ partitions: bench.partitions, limits: { loadRetryMs: 0 } }).start();
@@ -126,7 +224,8 @@ describe('the group coordinators of a node', () => {
     const member = { groupId: 'g', generationId: 1, memberId: 'm' };
     expect(bench.groups.status().ready).toBe(false);
     expect((await bench.groups.heartbeat(member)).errorCode).toBe(0);
-    expect((await bench.groups.syncGroup({ ...member, assignments: [] })).errorCode).toBe(14);
+    expect((await bench.groups.joinGroup(joinRequest('g', 'c'))).errorCode).toBe(14);
+    expect((await bench.groups.syncGroup({ ...member, assignments: [] })).errorCode).toBe(27);
     expect((await bench.groups.leaveGroup({ groupId: 'g', members: [] })).errorCode).toBe(14);
     expect((await bench.commit('g', 6)).errorCodes).toEqual([14]);
     expect(await bench.committed('g')).toBe(-14_000);
@@ -138,6 +237,19 @@ describe('the group coordinators of a node', () => {
     await bench.until(() => bench.groups.status().ready);
     expect(await bench.committed('g')).toBe(5);
     expect((await bench.groups.heartbeat(member)).errorCode).toBe(ErrorCode.UNKNOWN_MEMBER_ID);
+  });
+
+  it('keep the bytes of members, not the memory of the requests that brought them', async () => {
+    const bench = await new GroupHostBench().start();
+    const request = Buffer.from('subscription, assignment');
+    const protocols = [{ name: 'range', metadata: request.subarray(0, 12) }];
+    const { memberId, generationId } = await bench.groups.joinGroup(joinRequest('g', 'c', { protocols }));
+    const assignments = [{ memberId, assignment: request.subarray(14) }];
+    const synced = bench.groups.syncGroup({ groupId: 'g', generationId, memberId, assignments });
+    request.fill(0);
+    expect(Buffer.from((await synced).assignment).toString()).toBe('assignment');
+    const [group] = (await bench.groups.describeGroups({ groupIds: ['g'] })).groups;
+    expect(Buffer.from(group?.members[0]?.metadata ?? []).toString()).toBe('subscription');
   });
 
   it('do not serve a log that they cannot read, and say why', async () => {

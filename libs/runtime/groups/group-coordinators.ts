@@ -1,7 +1,8 @@
 import type { GroupConfig } from '@streamline/core/groups/group-config';
 import { joinError, syncError } from '@streamline/core/groups/group-state';
+import { OFFSETS_TOPIC } from '@streamline/core/metadata/offsets-topic';
 import { ErrorCode } from '@streamline/core/types/error-code';
-import type { NodeId, Offset, PartitionIndex, TopicId } from '@streamline/core/types/ids';
+import type { LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId } from '@streamline/core/types/ids';
 import type {
   DeleteGroupsResponse,
   DescribedGroup,
@@ -9,6 +10,7 @@ import type {
   ListGroupsResponse,
 } from '@streamline/wire/contracts/generated/streamline/storage/v1/group';
 import type { GroupPort } from '@streamline/wire/contracts/ports';
+import type { PartitionKey } from '../log/log-engine';
 import type { MetadataReplica } from '../metadata/metadata-replica';
 import type { LeadershipChange, LocalPartitions } from '../partitions/local-partitions';
 import type { LogSink } from '../partitions/log-sink';
@@ -19,7 +21,7 @@ import { newGroupCounters } from './group-counters';
 import type { GroupHostLimits } from './group-host-limits';
 import { DEFAULT_GROUP_HOST_LIMITS } from './group-host-limits';
 import type { GroupShard } from './group-shard';
-import { OFFSETS_TOPIC, partitionOfGroup } from './offsets-topic';
+import { partitionOfGroup } from './offsets-topic';
 import { runLimited } from './run-limited';
 import type { RunLimited, ShardState } from './shard-host';
 import { ShardHost } from './shard-host';
@@ -93,6 +95,8 @@ export function createGroupCoordinators(deps: GroupCoordinatorDeps): GroupCoordi
 
 class NodeGroupCoordinators implements GroupCoordinators {
   readonly #shards = new Map<PartitionIndex, ShardHost>();
+  /** Of partitions without a shard: the leadership that ended last. */
+  readonly #ended = new Map<PartitionIndex, Pick<ShardHost, 'key' | 'leaderEpoch'>>();
   readonly #counters = newGroupCounters();
   readonly #usage = { bytes: 0 };
   readonly #limits: GroupHostLimits;
@@ -159,15 +163,21 @@ class NodeGroupCoordinators implements GroupCoordinators {
     const shard = this.#locate(request.groupId);
     if (typeof shard === 'number') return Promise.resolve(joinError(shard, request.memberId));
     return new Promise((resolve) => {
-      shard.join(request, resolve);
+      const protocols = request.protocols.map(({ name, metadata }) => ({ name, metadata: ownedCopy(metadata) }));
+      shard.join({ ...request, protocols }, resolve);
     });
   };
 
   syncGroup: GroupPort['syncGroup'] = (request) => {
     const shard = this.#locate(request.groupId);
-    if (typeof shard === 'number') return Promise.resolve(syncError(shard));
+    if (typeof shard === 'number') {
+      // Clients expect no 14 here and would give up; on 27 they join again, as they have to: the rebalance was forgotten.
+      const isLoading = shard === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
+      return Promise.resolve(syncError(isLoading ? ErrorCode.REBALANCE_IN_PROGRESS : shard));
+    }
     return new Promise((resolve) => {
-      shard.sync(request, resolve);
+      const assignments = request.assignments.map((each) => ({ ...each, assignment: ownedCopy(each.assignment) }));
+      shard.sync({ ...request, assignments }, resolve);
     });
   };
 
@@ -299,10 +309,14 @@ class NodeGroupCoordinators implements GroupCoordinators {
     const topic = topicId === undefined ? undefined : image.topics.get(topicId);
     if (topic === undefined || topic.partitions.length === 0) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
     const partition = partitionOfGroup(groupId, topic.partitions.length);
+    const known = topic.partitions[partition];
     const host = this.#shards.get(partition);
-    if (host !== undefined && host.key.topicId === topicId) return host.use;
-    // Leadership that this node has been given but not taken up yet is on its way.
-    const isComing = topic.partitions[partition]?.leader === nodeId;
+    if (host !== undefined && host.key.topicId === topicId && host.leaderEpoch >= (known?.leaderEpoch ?? -1)) return host.use;
+    // Leadership that this node has been given but not taken up yet is on its way; one that is over by the metadata counts no more.
+    // So does one that has ended here though the metadata still has it: cut off, this broker would not hear who leads now (REPL-20).
+    const ended = this.#ended.get(partition);
+    const hasEnded = ended?.key.topicId === topicId && ended?.leaderEpoch === known?.leaderEpoch;
+    const isComing = known?.leader === nodeId && !hasEnded;
     return isComing ? ErrorCode.COORDINATOR_LOAD_IN_PROGRESS : ErrorCode.NOT_COORDINATOR;
   }
 
@@ -313,11 +327,17 @@ class NodeGroupCoordinators implements GroupCoordinators {
       if (before === undefined || before.key.topicId !== topicId) return;
       before.stop();
       this.#shards.delete(partition);
+      this.#ended.set(partition, { key: before.key, leaderEpoch: before.leaderEpoch });
       return;
     }
     before?.stop();
-    const { random } = this.deps;
-    const host = new ShardHost(
+    this.#load({ topicId, partition }, leaderEpoch);
+  }
+
+  #load(key: PartitionKey, leaderEpoch: LeaderEpoch): void {
+    const { partition } = key;
+    const { random, logSink } = this.deps;
+    const host: ShardHost = new ShardHost(
       {
         ...this.deps,
         limits: this.#limits,
@@ -326,13 +346,21 @@ class NodeGroupCoordinators implements GroupCoordinators {
         usage: this.#usage,
         runLoad: this.#runLoad,
         randomId: () => randomUuid(random),
+        onLost: () => {
+          this.#defer(() => {
+            if (this.#shards.get(partition) !== host || this.#isStopping) return;
+            logSink.warn({ partition }, 'what was appended for the groups of this partition may be lost: loading them again');
+            this.#load(key, leaderEpoch);
+          });
+        },
       },
-      { topicId, partition },
+      key,
       leaderEpoch,
     );
     this.#shards.set(partition, host);
+    this.#ended.delete(partition);
     host.load().catch((error: unknown) => {
-      this.deps.logSink.error({ err: error, partition }, 'loading the groups of this partition ended in an error of its own');
+      logSink.error({ err: error, partition }, 'loading the groups of this partition ended in an error of its own');
     });
   }
 
@@ -352,4 +380,9 @@ class NodeGroupCoordinators implements GroupCoordinators {
 /** Consumers before Kafka 3.9 take COORDINATOR_NOT_AVAILABLE in an OffsetFetch for final; NOT_COORDINATOR they try again. */
 function fetchErrorOf(errorCode: number): number {
   return errorCode === ErrorCode.COORDINATOR_NOT_AVAILABLE ? ErrorCode.NOT_COORDINATOR : errorCode;
+}
+
+/** A member's bytes stay for as long as it does, and must not keep the request in memory that they came in. */
+function ownedCopy(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
 }

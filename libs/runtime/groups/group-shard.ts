@@ -43,6 +43,8 @@ export interface GroupShardDeps {
   readonly limits: GroupHostLimits;
   readonly counters: GroupCounters;
   readonly defer: (task: () => void) => void;
+  /** What was appended is neither committed nor refused, and never will be here: the shard has to be stopped (see ShardLog). */
+  readonly onLost: (errorCode: number) => void;
   /** Told of failures that nobody expects. */
   readonly onError: (error: unknown) => void;
 }
@@ -91,15 +93,15 @@ export class GroupShard {
     });
   }
 
-  /** This node coordinates these groups no longer: everyone who waits is told so. */
-  stop(): void {
+  /** This node coordinates these groups no longer: everyone who waits is told so. `errorCode` is for those who wait for the log. */
+  stop(errorCode: number = ErrorCode.NOT_COORDINATOR): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#cancelTimer?.();
     const turn = this.#newTurn();
     this.coordinator.stop(turn);
     this.#answer(turn);
-    this.log.close(ErrorCode.NOT_COORDINATOR);
+    this.log.close(errorCode);
     for (const [waiter, respond] of this.#joins) {
       this.#joins.delete(waiter);
       respond(joinError(ErrorCode.NOT_COORDINATOR, ''));

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_GROUP_CONFIG } from '@streamline/core/groups/group-config';
-import type { LeaderEpoch, PartitionIndex, TopicId } from '@streamline/core/types/ids';
+import { OFFSETS_TOPIC } from '@streamline/core/metadata/offsets-topic';
+import type { BrokerEpoch, LeaderEpoch, PartitionIndex, TopicId } from '@streamline/core/types/ids';
 import { MemoryDisk } from '@streamline/testing/disk/memory-disk';
 import { NODE, OFFSETS_TOPIC_ID, StaticReplica, topicImage, turnOfTheLoop } from '@streamline/testing/groups/group-host-bench';
+import { NO_PEERS } from '@streamline/testing/partitions/no-peers';
 import { openTestEngine, TEST_DIRECTORY } from '@streamline/testing/log/log-fixtures';
 import { SeededRandom } from '@streamline/testing/time/seeded-random';
 import { VirtualClock } from '@streamline/testing/time/virtual-clock';
@@ -10,7 +12,6 @@ import type { LogEngine } from '../log/log-engine';
 import { PartitionHost } from '../partitions/partition-host';
 import type { GroupCoordinators } from './group-coordinators';
 import { createGroupCoordinators } from './group-coordinators';
-import { OFFSETS_TOPIC } from './offsets-topic';
 
 const SEEDS = 40;
 const GROUPS = 6;
@@ -40,6 +41,7 @@ class DiskNode {
       disk,
       directory: TEST_DIRECTORY,
       log: quiet,
+      replication: NO_PEERS,
       fetchLimits,
       producerIdExpirationMs: 86_400_000,
       onFatal: () => undefined,
@@ -55,7 +57,7 @@ class DiskNode {
       logSink: quiet,
     });
     await groups.start();
-    host.activate();
+    host.activate(1 as BrokerEpoch);
     const node = new DiskNode(clock, engine, groups);
     await node.until(() => groups.status().shards.length === 2 && groups.status().ready);
     return node;
@@ -136,5 +138,5 @@ describe('committed offsets', () => {
     }
     expect(rewrites).toBeGreaterThan(SEEDS);
     expect(answers).toBeGreaterThan(SEEDS * 50);
-  }, 60_000);
+  }, 600_000);
 });

@@ -1,8 +1,5 @@
 import type { PartitionIndex } from '@streamline/core/types/ids';
 
-/** The topic whose partitions are the logs of the group coordinators. */
-export const OFFSETS_TOPIC = '__consumer_offsets';
-
 /** The partition whose leader coordinates a group: Kafka's `abs(groupId.hashCode()) % partitions`, with Java's hash. */
 export function partitionOfGroup(groupId: string, partitionCount: number): PartitionIndex {
   let hash = 0;

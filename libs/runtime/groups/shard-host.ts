@@ -1,7 +1,7 @@
 import type { GroupConfig } from '@streamline/core/groups/group-config';
 import { ErrorCode } from '@streamline/core/types/error-code';
 import type { MembershipUsage } from '@streamline/core/groups/live-group';
-import type { LeaderEpoch, TopicId } from '@streamline/core/types/ids';
+import type { LeaderEpoch, Offset, TopicId } from '@streamline/core/types/ids';
 import { WireError } from '@streamline/wire/kafka/codec/wire-error';
 import { RecordFormatError } from '@streamline/wire/records/record-format-error';
 import type { PartitionKey } from '../log/log-engine';
@@ -14,6 +14,7 @@ import { GroupRecordError } from './group-record-codec';
 import { GroupShard } from './group-shard';
 import { loadShard } from './shard-loader';
 import type { Loaded } from './shard-loader';
+import { isCommitted } from './shard-log';
 import { ShardRewriter } from './shard-rewriter';
 
 /** Lets at most so many tasks run at a time; the others wait in order. */
@@ -30,11 +31,12 @@ export interface ShardHostDeps {
   readonly defer: (task: () => void) => void;
   readonly logSink: LogSink;
   readonly runLoad: RunLimited;
+  /** The shard had to stop by itself, though this node may still lead: it is to be loaded anew. */
+  readonly onLost: () => void;
 }
 
 export type ShardState = 'loading' | 'active' | 'failed' | 'stopped';
 
-const HIGH_WATERMARK_POLL_MS = 10;
 /** A node loads 50 partitions at its start: only those that take a moment are told. */
 const WORTH_TELLING_RECORDS = 100_000;
 
@@ -56,7 +58,11 @@ export class ShardHost {
     const onError = (error: unknown): void => {
       deps.logSink.error({ err: error, partition: key.partition }, 'the log of this group partition failed');
     };
-    this.#shard = new GroupShard({ ...deps, key, leaderEpoch, onError });
+    const onLost = (errorCode: number): void => {
+      this.stop(errorCode);
+      deps.onLost();
+    };
+    this.#shard = new GroupShard({ ...deps, key, leaderEpoch, onError, onLost });
   }
 
   get state(): ShardState {
@@ -92,27 +98,34 @@ export class ShardHost {
     let delayMs = limits.loadRetryMs;
     while (!this.#isStopped) {
       try {
-        const loaded = await this.deps.runLoad(() => this.#loadOnce());
-        if (loaded === undefined) return;
-        counters.loadedRecords += loaded.records;
-        this.#activate(loaded);
-        return;
+        const loaded = await this.deps.runLoad(() => this.#replay());
+        // What was read may still be lost with another leader's log until it is committed.
+        const isCertain = loaded !== undefined && (await this.#whenCommitted(loaded.endOffset));
+        if (this.#isStopped) return;
+        if (isCertain) {
+          counters.loadedRecords += loaded.records;
+          this.#activate(loaded);
+          return;
+        }
+        await this.#sleep(delayMs);
       } catch (error) {
+        if (this.#isStopped) return;
         if (isUnreadable(error)) {
           this.#fail(error);
           return;
         }
         logSink.error({ err: error, partition: this.key.partition }, 'cannot load the groups of this partition, trying again');
         await this.#sleep(delayMs);
-        delayMs = Math.min(delayMs * 2, limits.loadRetryMaxMs);
       }
+      delayMs = Math.min(delayMs * 2, limits.loadRetryMaxMs);
     }
   }
 
-  stop(): void {
+  /** `errorCode` is what those are told who wait for the log. */
+  stop(errorCode: number = ErrorCode.NOT_COORDINATOR): void {
     if (this.#isStopped) return;
     this.#state = 'stopped';
-    this.#shard.stop();
+    this.#shard.stop(errorCode);
     this.#wake?.();
   }
 
@@ -149,11 +162,12 @@ export class ShardHost {
     return this.#state === 'stopped';
   }
 
-  async #loadOnce(): Promise<Loaded | undefined> {
+  #replay(): Promise<Loaded | undefined> {
     const { partitions, limits, defer } = this.deps;
-    const loaded = await loadShard({
+    return loadShard({
       partitions,
       key: this.key,
+      leaderEpoch: this.leaderEpoch,
       chunkBytes: limits.loadChunkBytes,
       pause: () => new Promise((resolve) => defer(resolve)),
       isStopped: () => this.#isStopped,
@@ -161,11 +175,20 @@ export class ShardHost {
         this.#shard.coordinator.replay(record);
       },
     });
-    // What was read may still be lost with another leader's log until it is committed.
-    while (loaded !== undefined && !this.#isStopped && (partitions.bounds(this.key)?.highWatermark ?? 0) < loaded.endOffset) {
-      await this.#sleep(HIGH_WATERMARK_POLL_MS);
-    }
-    return this.#isStopped ? undefined : loaded;
+  }
+
+  /** False where that will not be known here any more, or the shard was stopped. */
+  #whenCommitted(end: Offset): Promise<boolean> {
+    if (this.#isStopped) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        resolve(false);
+      };
+      this.deps.partitions.whenCommitted(this.key, this.leaderEpoch, end, (errorCode) => {
+        this.#wake = undefined;
+        resolve(isCommitted(errorCode));
+      });
+    });
   }
 
   #activate(loaded: Loaded): void {
@@ -175,6 +198,7 @@ export class ShardHost {
         shard: this.#shard,
         partitions,
         key: this.key,
+        leaderEpoch: this.leaderEpoch,
         limits,
         counters,
         defer,
@@ -204,6 +228,7 @@ export class ShardHost {
   }
 
   #sleep(ms: number): Promise<void> {
+    if (this.#isStopped) return Promise.resolve();
     return new Promise((resolve) => {
       const cancel: Cancel = this.deps.clock.schedule(ms, () => {
         this.#wake = undefined;

@@ -19,6 +19,11 @@ export interface ShardLogDeps {
   readonly defer: (task: () => void) => void;
   /** Takes records back that were replayed but that the log refused. */
   readonly undo: (inverse: readonly GroupRecord[]) => void;
+  /**
+   * What became of records that were appended will not be known here any more: they may be committed or lost, and what was
+   * replayed cannot be relied on. Called once at most; `errorCode` is what callers are to be told.
+   */
+  readonly onLost: (errorCode: number) => void;
   /** Told of failures that are none of the log's own refusals. */
   readonly onError: (error: unknown) => void;
 }
@@ -36,12 +41,19 @@ interface Write {
   readonly inverse: readonly GroupRecord[];
 }
 
-/** Records that are appended together, and who waits for them. */
+/** Records that are appended together (in several batches of the log where they are many), and who waits for them. */
 class Batch {
   readonly writes: Write[] = [];
+  /** Groups whose reads wait for this. */
   readonly groupIds = new Set<string>();
   waits: Wait[] = [];
   bytes = 0;
+  /** Batches of the log that are not committed yet. */
+  uncommitted = 0;
+  /** All that there is to append was appended. */
+  isAppended = false;
+  /** What its callers are told when it is committed. */
+  errorCode: number = ErrorCode.NONE;
   isDone = false;
 }
 
@@ -63,8 +75,10 @@ export class ShardLog {
   #waits: Wait[] = [];
   #head = 0;
   #cancelTimer: Cancel | undefined;
-  /** The last batch of each group that is not committed yet. */
+  /** What reads of a group wait for: a batch that is not committed yet and none of whose later ones holds records of it. */
   readonly #lastOfGroup = new Map<string, Batch>();
+  /** The last batch of which something was appended. All before it are committed when it is. */
+  #lastAppended: Batch | undefined;
   #appendedBytes = 0;
   #appendedRecords = 0;
 
@@ -117,17 +131,19 @@ export class ShardLog {
     const batch = this.#open;
     if (batch.writes.length === 0 || this.#isClosed) return;
     this.#open = new Batch();
-    const chunks = chunksOf(batch.writes, this.deps.limits.maxBatchBytes);
     let written = 0;
-    chunks.forEach((chunk, index) => {
-      if (batch.isDone) return;
-      const isLast = index === chunks.length - 1;
-      const errorCode = this.#append(chunk, (done) => {
-        if (isLast || done !== ErrorCode.NONE) this.#finish(batch, errorOfLog(done));
-      });
-      if (errorCode === ErrorCode.NONE) written += chunk.length;
-      else this.#refuse(batch, written, errorCode);
-    });
+    let errorCode: number = ErrorCode.NONE;
+    for (const chunk of chunksOf(batch.writes, this.deps.limits.maxBatchBytes)) {
+      errorCode = this.#append(chunk, batch);
+      if (errorCode !== ErrorCode.NONE || this.#isClosed) break;
+      written += chunk.length;
+    }
+    if (this.#isClosed) return;
+    batch.isAppended = true;
+    if (written > 0) this.#lastAppended = batch;
+    if (errorCode !== ErrorCode.NONE) this.#refuse(batch, written, errorOfLog(errorCode));
+    batch.writes.length = 0;
+    if (batch.uncommitted === 0) this.#finish(batch, batch.errorCode);
   }
 
   /** Ends: whoever waits is told `errorCode`, and nothing is appended any more. */
@@ -142,11 +158,17 @@ export class ShardLog {
     for (const wait of waits) settle(wait, errorCode);
   }
 
-  #append(writes: readonly Write[], done: (errorCode: number) => void): number {
+  #append(writes: readonly Write[], batch: Batch): number {
     const timestamp = this.deps.clock.wallMs();
     const bytes = buildBatch({ records: writes.map(({ encoded }) => encoded), timestamp });
-    const errorCode = this.#tryAppend(bytes, done);
-    if (errorCode !== ErrorCode.NONE) return errorCode;
+    batch.uncommitted += 1;
+    const errorCode = this.#tryAppend(bytes, (done) => {
+      this.#settled(batch, done);
+    });
+    if (errorCode !== ErrorCode.NONE) {
+      batch.uncommitted -= 1;
+      return errorCode;
+    }
     this.#appendedBytes += bytes.byteLength;
     this.#appendedRecords += writes.length;
     return ErrorCode.NONE;
@@ -163,20 +185,54 @@ export class ShardLog {
     }
   }
 
-  /** The log took the first `written` records of the batch and no more: the rest is taken back, and what was gathered since. */
+  /** The word of the log on one of a batch's appends. */
+  #settled(batch: Batch, errorCode: number): void {
+    if (this.#isClosed) return;
+    if (!isCommitted(errorCode)) {
+      this.deps.onLost(errorOfLog(errorCode));
+      return;
+    }
+    batch.uncommitted -= 1;
+    if (errorCode !== ErrorCode.NONE) batch.errorCode = errorOfLog(errorCode);
+    if (batch.isAppended && batch.uncommitted === 0) this.#finish(batch, batch.errorCode);
+  }
+
+  /**
+   * The log took the first `written` records of the batch and no more: the rest is taken back, and what was gathered since.
+   * Callers hear of it at once; reads go on waiting for what was appended before.
+   */
   #refuse(batch: Batch, written: number, errorCode: number): void {
     const later = this.#open;
     this.#open = new Batch();
     for (const { inverse } of later.writes.reverse()) this.deps.undo(inverse);
     for (const { inverse } of batch.writes.slice(written).reverse()) this.deps.undo(inverse);
-    this.#finish(batch, errorOfLog(errorCode));
-    this.#finish(later, errorOfLog(errorCode));
+    const pending = this.#lastAppended;
+    for (const refused of [batch, later]) {
+      for (const groupId of refused.groupIds) {
+        if (this.#lastOfGroup.get(groupId) !== refused) continue;
+        if (pending === undefined || pending.isDone) {
+          this.#lastOfGroup.delete(groupId);
+        } else {
+          this.#lastOfGroup.set(groupId, pending);
+          pending.groupIds.add(groupId);
+        }
+      }
+    }
+    this.#settle(batch, errorCode);
+    later.isDone = true;
+    this.#settle(later, errorCode);
   }
 
+  /** Everything of the batch that was appended is committed. */
   #finish(batch: Batch, errorCode: number): void {
     if (batch.isDone) return;
     batch.isDone = true;
+    if (this.#lastAppended === batch) this.#lastAppended = undefined;
     for (const groupId of batch.groupIds) if (this.#lastOfGroup.get(groupId) === batch) this.#lastOfGroup.delete(groupId);
+    this.#settle(batch, errorCode);
+  }
+
+  #settle(batch: Batch, errorCode: number): void {
     const { waits } = batch;
     batch.waits = [];
     for (const wait of waits) settle(wait, errorCode);
@@ -240,6 +296,11 @@ function settle(wait: Wait, errorCode: number): void {
   const { settled } = wait;
   wait.settled = undefined;
   settled?.(errorCode);
+}
+
+/** True where the high watermark has passed what was appended, even if the caller is told that it was not safe enough. */
+export function isCommitted(errorCode: number): boolean {
+  return errorCode === ErrorCode.NONE || errorCode === ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND;
 }
 
 /** What a coordinator's caller is told of an append that failed, as Kafka translates it. */

@@ -4,6 +4,8 @@ import type { PartitionIndex } from '@streamline/core/types/ids';
 import { GroupHostBench, turnOfTheLoop } from '@streamline/testing/groups/group-host-bench';
 import type { GroupHostLimits } from './group-host-limits';
 
+/** By which the log has to grow after a rewrite that failed. */
+const RETRY_GROWTH_BYTES = 4_194_304;
 const PARTITION = 0 as PartitionIndex;
 const LIMITS: Partial<GroupHostLimits> = { rewriteMinBytes: 4_000, rewriteRatio: 4, rewriteStepBytes: 300, maxBatchBytes: 2_000 };
 
@@ -61,6 +63,25 @@ describe('the log of a coordinator', () => {
     for (let turn = 0; turn < 50; turn += 1) await turnOfTheLoop();
     expect(bench.partitions.appends).toBe(appends);
     expect(await bench.committed('g0')).toBe(30);
+  });
+
+  it('is kept short again after a rewrite of which the log was not sure until the next one ran: no other would ever have begun', async () => {
+    const bench = await new GroupHostBench({ limits: { ...LIMITS, maxBatchBytes: 1_000_000 } }).start();
+    await commitMany(bench, 10, 30);
+    bench.partitions.autoCommit = false;
+    // The first step of a rewrite, which times out; the others were appended so late that they wait when the next rewrite begins.
+    bench.clock.advance(1_000);
+    const { appends } = bench.partitions;
+    bench.clock.advance(3_000);
+    await bench.until(() => bench.partitions.appends > appends);
+    bench.clock.advance(2_000);
+    for (let group = 0; group < 1_100; group += 1)
+      void bench.commit(`g${group % 10}`, 31 + group, { metadata: 'm'.repeat(4_000) });
+    await bench.until(() => logBytes(bench) > RETRY_GROWTH_BYTES);
+    bench.clock.advance(1_000);
+    bench.partitions.autoCommit = true;
+    await bench.commit('g0', 2_000);
+    await bench.until(() => bench.groups.metrics().rewrittenLogs > 0);
   });
 
   it('loses no commit, whenever it is rewritten and wherever the node dies', async () => {

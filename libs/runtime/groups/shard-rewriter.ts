@@ -2,7 +2,7 @@ import type { GroupImage } from '@streamline/core/groups/group-image';
 import { recordsOfTopic } from '@streamline/core/groups/group-image';
 import type { GroupRecord } from '@streamline/core/groups/group-record';
 import { ErrorCode } from '@streamline/core/types/error-code';
-import type { Offset } from '@streamline/core/types/ids';
+import type { LeaderEpoch, Offset } from '@streamline/core/types/ids';
 import type { PartitionKey } from '../log/log-engine';
 import type { LocalPartitions } from '../partitions/local-partitions';
 import type { GroupCounters } from './group-counters';
@@ -19,19 +19,24 @@ export interface ShardRewriterDeps {
   readonly shard: GroupShard;
   readonly partitions: LocalPartitions;
   readonly key: PartitionKey;
+  readonly leaderEpoch: LeaderEpoch;
   readonly limits: GroupHostLimits;
   readonly counters: GroupCounters;
   readonly defer: (task: () => void) => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** Where a rewrite began. */
-interface Before {
+/** One rewrite: where it began, and how far it is. */
+interface Rewrite {
   readonly offset: Offset;
   /** Bytes and records of the log from its start to here. */
   readonly bytes: number;
   readonly records: number;
   readonly appendedBytes: number;
+  /** Everything was handed to the log, and the last of it is committed. */
+  isWritten: boolean;
+  /** Steps that are not committed yet; of a rewrite that was given up they may still be while the next one runs. */
+  outstanding: number;
 }
 
 /**
@@ -49,10 +54,7 @@ export class ShardRewriter {
   /** What the last rewrite wrote: a floor for the estimate of what lives. */
   #lastRewriteBytes = 0;
   #notBeforeBytes = 0;
-  #isRunning = false;
-  /** Everything was handed to the log; steps of it may be outstanding. */
-  #isWritten = false;
-  #outstanding = 0;
+  #running: Rewrite | undefined;
 
   constructor(
     private readonly deps: ShardRewriterDeps,
@@ -68,14 +70,14 @@ export class ShardRewriter {
   }
 
   get isRunning(): boolean {
-    return this.#isRunning;
+    return this.#running !== undefined;
   }
 
   /** Starts a rewrite if the log has become too large for what lives in it. */
   check(): void {
     const { limits } = this.deps;
     const { logBytes } = this;
-    if (this.#isRunning || logBytes < limits.rewriteMinBytes || logBytes < this.#notBeforeBytes) return;
+    if (this.isRunning || logBytes < limits.rewriteMinBytes || logBytes < this.#notBeforeBytes) return;
     if (logBytes < limits.rewriteRatio * this.#livingBytes()) return;
     this.#begin();
   }
@@ -92,23 +94,23 @@ export class ShardRewriter {
     shard.log.flush();
     const from = partitions.bounds(key)?.logEndOffset;
     if (from === undefined) return;
-    this.#isRunning = true;
-    this.#isWritten = false;
-    this.#outstanding = 0;
     const { bytes, records } = shard.log.appended;
-    const before = {
+    const rewrite = {
       offset: from,
       bytes: this.#loadedBytes + bytes,
       records: this.#loadedRecords + records,
       appendedBytes: bytes,
+      isWritten: false,
+      outstanding: 0,
     };
-    this.#step(livingRecords(shard.coordinator.image), before);
+    this.#running = rewrite;
+    this.#step(livingRecords(shard.coordinator.image), rewrite);
   }
 
   /** Writes some records again, with the values that they have now, and goes on in another turn of the event loop. */
-  #step(living: Iterator<readonly GroupRecord[]>, before: Before): void {
+  #step(living: Iterator<readonly GroupRecord[]>, rewrite: Rewrite): void {
     const { shard, limits } = this.deps;
-    if (shard.isStopped || !this.#isRunning) return;
+    if (shard.isStopped || this.#running !== rewrite) return;
     const records: GroupRecord[] = [];
     let isLast = false;
     for (let bytes = 0; bytes < limits.rewriteStepBytes && !isLast;) {
@@ -120,49 +122,50 @@ export class ShardRewriter {
         for (const record of next.value) bytes += roughSizeOf(record);
       }
     }
-    this.#outstanding += 1;
+    rewrite.outstanding += 1;
     const settled = (errorCode: number): void => {
-      this.#outstanding -= 1;
-      if (errorCode !== ErrorCode.NONE) this.#giveUp();
-      else if (isLast) this.#isWritten = true;
-      if (this.#isWritten && this.#outstanding === 0) this.#finish(before);
+      rewrite.outstanding -= 1;
+      if (errorCode !== ErrorCode.NONE) this.#giveUp(rewrite);
+      else if (isLast) rewrite.isWritten = true;
+      if (rewrite.isWritten && rewrite.outstanding === 0) this.#finish(rewrite);
     };
     if (records.length === 0) settled(ErrorCode.NONE);
     else shard.rewrite(records, settled);
     if (!isLast) {
       this.deps.defer(() => {
-        this.#step(living, before);
+        this.#step(living, rewrite);
       });
     }
   }
 
-  #finish(before: Before): void {
-    const { shard, partitions, key, counters } = this.deps;
-    if (!this.#isRunning || shard.isStopped) return;
-    const writtenBytes = shard.log.appended.bytes - before.appendedBytes;
-    const committed = partitions.bounds(key)?.highWatermark ?? 0;
-    if (committed < before.offset) {
-      this.#giveUp();
+  #finish(rewrite: Rewrite): void {
+    const { shard, partitions, key, leaderEpoch, counters } = this.deps;
+    if (this.#running !== rewrite || shard.isStopped) return;
+    const writtenBytes = shard.log.appended.bytes - rewrite.appendedBytes;
+    const bounds = partitions.bounds(key);
+    // In another epoch the offset may be that of other records.
+    if (bounds?.leaderEpoch !== leaderEpoch || bounds.highWatermark < rewrite.offset) {
+      this.#giveUp(rewrite);
       return;
     }
-    partitions.deleteBefore(key, before.offset).then(
+    partitions.deleteBefore(key, rewrite.offset).then(
       () => {
-        this.#loadedBytes -= before.bytes;
-        this.#loadedRecords -= before.records;
+        this.#loadedBytes -= rewrite.bytes;
+        this.#loadedRecords -= rewrite.records;
         this.#lastRewriteBytes = writtenBytes;
-        this.#isRunning = false;
+        this.#running = undefined;
         counters.rewrittenLogs += 1;
       },
       (error: unknown) => {
         this.deps.onError(error);
-        this.#giveUp();
+        this.#giveUp(rewrite);
       },
     );
   }
 
-  #giveUp(): void {
-    if (!this.#isRunning) return;
-    this.#isRunning = false;
+  #giveUp(rewrite: Rewrite): void {
+    if (this.#running !== rewrite) return;
+    this.#running = undefined;
     this.#notBeforeBytes = this.logBytes + RETRY_GROWTH_BYTES;
   }
 }

@@ -2,6 +2,7 @@ import * as format from '@streamline/core/journal/format';
 import type { FileHeader } from '@streamline/core/journal/format';
 import type { DurableFile } from '@streamline/runtime/ports/disk';
 import { crc32c } from './crc32c';
+import type { TakenRecords } from './pending-records';
 
 const PADDING = Buffer.alloc(format.BLOCK_BYTES);
 
@@ -41,12 +42,7 @@ export class GroupWriter {
   }
 
   /** Writes one group; resolves with its size in the file when it is durable (J-4). */
-  async write(
-    kind: format.GroupKind,
-    startPosition: number,
-    redo: number,
-    payload: { readonly parts: readonly Uint8Array[]; readonly bytes: number; readonly count: number },
-  ): Promise<number> {
+  async write(kind: format.GroupKind, startPosition: number, redo: number, payload: TakenRecords): Promise<number> {
     const at = this.nextOffset;
     const header = {
       kind,
@@ -56,7 +52,7 @@ export class GroupWriter {
       redo,
       blockIndex: at / format.BLOCK_BYTES,
     };
-    format.encodeGroupHeader(this.groupHeader, header, payload.parts, this.header.salt, this.seed, crc32c);
+    format.encodeGroupHeader(this.groupHeader, header, payload.parts, this.header.salt, this.seed, crc32c, payload.crcs);
     const bytes = format.paddedGroupBytes(payload.bytes);
     const padding = PADDING.subarray(0, bytes - format.GROUP_HEADER_BYTES - payload.bytes);
     await this.file.write(at, [this.groupHeader, ...payload.parts, padding]);

@@ -5,15 +5,14 @@ import { DiskCounters } from '@streamline/testing/disk/disk-counters';
 import { JournalStory, StoryCounters } from '@streamline/testing/journal/journal-story';
 import type { PlantedPorts } from '@streamline/testing/journal/journal-story';
 import * as bugs from '@streamline/testing/journal/planted-bugs';
+import { storySeeds } from '@streamline/testing/seeds/story-seeds';
 import { RingJournal } from './ring-journal';
 
-/** STREAMLINE_SEEDS=20000 makes a long run of it, STREAMLINE_FIRST_SEED=n begins elsewhere. */
-const SEEDS = Number(process.env.STREAMLINE_SEEDS ?? 1000);
-const FIRST_SEED = Number(process.env.STREAMLINE_FIRST_SEED ?? 0);
+const SEEDS = storySeeds({ usual: 1_000, thorough: 2_000 });
 type Ending = 'run' | 'rot' | 'squeeze';
 
 /** A story that hangs has failed, too. */
-const STORY_MS_MAX = 5000;
+const STORY_MS_MAX = 60_000;
 
 async function tell(
   seed: number,
@@ -58,11 +57,11 @@ describe('journal, through crashes', () => {
   it('hands out every acknowledged record, in order, byte for byte, and nothing else', async () => {
     const counters = new StoryCounters();
     const disk = new DiskCounters();
-    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed += 1) await tell(seed, counters, disk, {}, 'run');
+    for (const seed of SEEDS.all) await tell(seed, counters, disk, {}, 'run');
     for (const [name, count] of Object.entries({ ...counters, ...disk, flippedBits: 1, refusals: 1 })) {
       expect(count, `the stories met no ${name}`).toBeGreaterThan(0);
     }
-  }, 60_000);
+  }, 3_600_000);
 
   it('keeps everything when power is lost while a full ring goes on', async () => {
     const counters = new StoryCounters();

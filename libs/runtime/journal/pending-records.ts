@@ -8,10 +8,14 @@ interface Entry {
   /** Header and payload. */
   readonly bytes: number;
   readonly parts: readonly Uint8Array[];
+  /** The CRC-32C of the last part, where it is known. */
+  readonly lastCrc: number | undefined;
 }
 
 export interface TakenRecords {
   readonly parts: readonly Uint8Array[];
+  /** CRC-32C (from 0) of parts by their number, where they are known. */
+  readonly crcs?: readonly (number | undefined)[];
   readonly bytes: number;
   readonly count: number;
 }
@@ -37,8 +41,8 @@ export class PendingRecords {
     return this.entries[this.head]?.bytes ?? 0;
   }
 
-  /** Returns the bytes that the record adds to the positions. */
-  add(type: number, chunks: readonly Uint8Array[], payloadBytes: number): number {
+  /** Returns the bytes that the record adds to the positions; `lastCrc` is that of the last chunk. */
+  add(type: number, chunks: readonly Uint8Array[], payloadBytes: number, lastCrc?: number): number {
     const parts: Uint8Array[] = [];
     this.reserve(RECORD_HEADER_BYTES);
     let from = this.slabUsed;
@@ -65,7 +69,8 @@ export class PendingRecords {
     }
     if (this.slabUsed > from) parts.push(this.slab.subarray(from, this.slabUsed));
     const bytes = RECORD_HEADER_BYTES + payloadBytes;
-    this.entries.push({ bytes, parts });
+    const isLastWhole = parts.at(-1) === chunks.at(-1);
+    this.entries.push({ bytes, parts, lastCrc: isLastWhole ? lastCrc : undefined });
     this.waitingBytes += bytes;
     return bytes;
   }
@@ -73,6 +78,7 @@ export class PendingRecords {
   /** Takes as many whole records from the front as fit into `bytesMax`. */
   take(bytesMax: number): TakenRecords {
     const parts: Uint8Array[] = [];
+    const crcs: (number | undefined)[] = [];
     let bytes = 0;
     let count = 0;
     for (let entry = this.entries[this.head]; entry !== undefined; entry = this.entries[this.head]) {
@@ -80,7 +86,12 @@ export class PendingRecords {
       bytes += entry.bytes;
       count += 1;
       this.head += 1;
-      for (const part of entry.parts) pushMerged(parts, part);
+      for (const part of entry.parts) {
+        const crc = part === entry.parts.at(-1) ? entry.lastCrc : undefined;
+        if (crc !== undefined) crcs[parts.length] = crc;
+        if (crc === undefined && crcs[parts.length - 1] === undefined) pushMerged(parts, part);
+        else parts.push(part);
+      }
     }
     this.waitingBytes -= bytes;
     if (this.isEmpty) {
@@ -90,7 +101,7 @@ export class PendingRecords {
       this.entries = this.entries.slice(this.head);
       this.head = 0;
     }
-    return { parts, bytes, count };
+    return { parts, crcs, bytes, count };
   }
 
   /** Slabs are never written twice: parts of the last one may still wait or be in flight. */

@@ -79,14 +79,14 @@ export class RingJournal implements Journal {
     this.durableRedo = start.durableRedo;
   }
 
-  append(type: number, chunks: readonly Uint8Array[]): JournalPosition {
+  append(type: number, chunks: readonly Uint8Array[], lastCrc?: number): JournalPosition {
     if (this.failure !== undefined) throw this.failure;
     if (this.isClosing) throw new JournalFailedError('the journal is closed');
     if (!Number.isInteger(type) || type < 1 || type > 127) throw new RangeError(`record type ${type} is not from 1 to 127`);
     let bytes = 0;
     for (const chunk of chunks) bytes += chunk.length;
     if (bytes > this.recordBytesMax) throw new RangeError(`the record has ${bytes} bytes, at most ${this.recordBytesMax} fit`);
-    this.end += this.pending.add(type, chunks, bytes);
+    this.end += this.pending.add(type, chunks, bytes, lastCrc);
     this.wake();
     return this.end as JournalPosition;
   }

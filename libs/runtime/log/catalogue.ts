@@ -7,7 +7,7 @@ import type { Random } from '../ports/random';
 import { ByteReader } from './byte-reader';
 import { ByteWriter } from './byte-writer';
 import { decodeList, decodePatch, encodeList, encodePatch } from './catalogue-codec';
-import { LogError } from './log-error';
+import { errnoOf, LogError } from './log-error';
 
 const FILE_NAME = 'catalogue';
 const NEXT_FILE_NAME = 'catalogue.next';
@@ -92,8 +92,14 @@ export class Catalogue {
    * not hear of its redo position before.
    */
   async secure(state: CatalogueState): Promise<void> {
-    if (this.file !== undefined)
+    if (this.file === undefined) return;
+    const { file, endBytes } = this;
+    try {
       await this.rewrite({ redo: state.redo, nextSlot: state.nextSlot, records: [], removedSlots: [] });
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOSPC' && errnoOf(error) !== 'EDQUOT') throw error;
+      await writeAgain(file, endBytes);
+    }
   }
 
   async close(): Promise<void> {
@@ -242,6 +248,14 @@ export class Catalogue {
     if (frameCrc(frame, sizeBytes, this.saltCrc) !== frame.readUInt32BE(16)) return undefined;
     return frame.subarray(FRAME_HEADER_BYTES);
   }
+}
+
+/** On a full disk: the same bytes over themselves take no space, and the sync covers them whatever an earlier one said (S-9). */
+async function writeAgain(file: DiskFile, endBytes: number): Promise<void> {
+  const content = Buffer.allocUnsafe(endBytes);
+  const got = await file.read(0, content);
+  await file.write(0, [content.subarray(0, got)]);
+  await file.datasync();
 }
 
 /** Over length, sequence and payload, seeded by the file's salt: an earlier file's bytes never validate (J-3). */

@@ -5,6 +5,7 @@ import type { JournalPosition } from '../ports/journal';
 import type { Catalogue } from './catalogue';
 import type { DiskPartitionLog } from './disk-partition-log';
 import type { EngineContext } from './engine-context';
+import { errnoOf } from './log-error';
 import { Semaphore, forEachParallel } from './semaphore';
 
 const LOOK_AGAIN_MS = 250;
@@ -15,6 +16,14 @@ const WALKABLE_BYTES = 1 << 20;
 export interface CheckpointScope {
   /** Sync page-cache partitions too: at a clean stop and after recovery. */
   readonly pageCacheToo: boolean;
+}
+
+/** How long a stop goes on syncing, on the monotonic clock: what is not begun by then is left as it is (LOG-18). */
+export interface StopDeadlines {
+  /** For journaled partitions: the next start replays what is left of them. */
+  readonly journaledMs: number;
+  /** For page-cache partitions: the next start scans what is left of them (P-1). */
+  readonly pageCacheMs: number;
 }
 
 /** Counts for tests and metrics. */
@@ -42,6 +51,9 @@ export class Checkpointer {
   private lastEndMs: number;
   private pressed = false;
   private started = false;
+  /** The journal holds records above the redo position although nothing is dirty: recovery found them all synced. */
+  private lagging = false;
+  private deadlines: StopDeadlines = { journaledMs: Number.POSITIVE_INFINITY, pageCacheMs: Number.POSITIVE_INFINITY };
 
   constructor(
     private readonly context: EngineContext,
@@ -73,8 +85,16 @@ export class Checkpointer {
   async afterRecovery(deletedSlots: readonly number[]): Promise<void> {
     const logs = [...this.dirty].filter((log) => log.state.durability === 'page-cache');
     if (logs.length > 0 || deletedSlots.length > 0) {
-      const failures = await this.syncAll(logs, { pageCacheToo: true });
-      await this.publish(logs, deletedSlots, undefined);
+      const failures: unknown[] = [];
+      await this.syncSome(logs, { pageCacheToo: true }, failures);
+      try {
+        await this.publish(logs, deletedSlots, this.redo, false);
+      } catch (error) {
+        if (errnoOf(error) !== 'ENOSPC' || failures.length > 0) throw error;
+        // A full disk (S-10): what is synced is on it whether the catalogue says so or not; the first checkpoint says it.
+        for (const slot of deletedSlots) this.removedSlots.add(slot);
+        return;
+      }
       if (failures.length > 0) throw failures[0];
       for (const log of logs) this.dirty.delete(log);
     }
@@ -98,7 +118,7 @@ export class Checkpointer {
     const due = checkpointDue(
       {
         journalBytesSinceRedo: this.journaledBytes,
-        dirty: this.dirty.size > 0 || this.removedSlots.size > 0,
+        dirty: this.dirty.size > 0 || this.removedSlots.size > 0 || this.lagging,
         sinceLastMs: this.context.clock.monotonicMs() - this.lastEndMs,
         lastDurationMs: this.counts.lastDurationMs,
         consecutiveFailures: this.consecutiveFailures,
@@ -107,7 +127,7 @@ export class Checkpointer {
       { stepBytes: this.context.limits.checkpointStepBytes, intervalMs: this.context.limits.checkpointIntervalMs },
     );
     if (due) this.run({ pageCacheToo: false }).catch(() => undefined);
-    else if (this.dirty.size > 0) this.arm();
+    else if (this.dirty.size > 0 || this.lagging) this.arm();
   }
 
   /** Runs a checkpoint now, after the one under way. @throws where something could not be written or synced */
@@ -122,13 +142,36 @@ export class Checkpointer {
 
   /** Makes one partition's state durable in the catalogue without moving the redo position. */
   async publishOne(log: DiskPartitionLog): Promise<void> {
-    await this.publish([log], [], undefined);
+    await this.publish([log], [], this.redo, false);
   }
 
-  /** From here on checkpoints run by themselves; the first one at once, since after a crash the journal may be full. */
+  /**
+   * From here on checkpoints run by themselves. What was replayed waits its turn, so that ten thousand partitions serve before they are
+   * synced; unless it is as much as checkpoints let wait, or half of the journal.
+   */
   start(): void {
     this.started = true;
-    if (this.dirty.size > 0) this.run({ pageCacheToo: false }).catch(() => undefined);
+    const { journal, clock } = this.context;
+    this.journaledBytes = journal.durablePosition - Math.max(this.redo, 0);
+    this.lagging = this.journaledBytes > 0;
+    this.lastEndMs = clock.monotonicMs();
+    if (journal.usedBytes > journal.capacityBytes / 2) this.press();
+    else this.consider();
+  }
+
+  /** From here on checkpoints sync only until the deadlines, the one under way too (LOG-18). */
+  hurry(deadlines: StopDeadlines): void {
+    this.deadlines = deadlines;
+  }
+
+  /**
+   * The last checkpoint, after `hurry`: page-cache partitions first, since they are in no journal; then those of which the most would be
+   * left to replay. False: page-cache partitions are left that are not synced, so that the stop is not clean (P-2).
+   * @throws where something could not be written or synced
+   */
+  async finish(): Promise<boolean> {
+    await this.run({ pageCacheToo: true });
+    return this.unsynced.size === 0;
   }
 
   /** Checkpoints run only when asked for. */
@@ -156,16 +199,14 @@ export class Checkpointer {
     const startMs = this.context.clock.monotonicMs();
     const target = this.context.journal.durablePosition;
     if (scope.pageCacheToo) for (const log of this.unsynced) this.dirty.add(log);
-    const logs = [...this.dirty];
+    const logs = scope.pageCacheToo ? mostUrgentFirst(this.dirty) : [...this.dirty];
     const removed = [...this.removedSlots];
     this.dirty = new Set();
     this.removedSlots = new Set();
     this.journaledBytes = 0;
     this.pressed = false;
     try {
-      const failures = await this.syncAll(logs, scope);
-      await this.publish(logs, removed, failures.length === 0 ? target : undefined);
-      if (failures.length > 0) throw failures[0];
+      await this.syncAndPublish(logs, removed, target, scope);
       this.consecutiveFailures = 0;
       this.counts.checkpoints += 1;
     } catch (error) {
@@ -181,28 +222,81 @@ export class Checkpointer {
     await this.settle(logs);
   }
 
-  /** Directory syncs and segment datasyncs come before the record that relies on them (S-6). */
-  private async syncAll(logs: readonly DiskPartitionLog[], scope: CheckpointScope): Promise<unknown[]> {
+  /** The redo position moves with the last of the partitions, as far as none of them lacks a batch. */
+  private async syncAndPublish(
+    logs: readonly DiskPartitionLog[],
+    removedSlots: readonly number[],
+    target: JournalPosition,
+    scope: CheckpointScope,
+  ): Promise<void> {
     const failures: unknown[] = [];
+    let redo = target;
+    const { publishedTogether } = this.context.limits;
+    for (let from = 0; from === 0 || from < logs.length; from += publishedTogether) {
+      const some = logs.slice(from, from + publishedTogether);
+      const isLast = from + publishedTogether >= logs.length;
+      const left = await this.syncSome(some, scope, failures);
+      for (const log of left) this.mark(log);
+      const told = some.filter((log) => !left.has(log));
+      redo = await this.publish(
+        told,
+        isLast ? removedSlots : [],
+        left.size > 0 ? this.redo : redo,
+        isLast && failures.length === 0,
+      );
+    }
+    if (failures.length > 0) throw failures[0];
+    this.lagging = this.redo < redo;
+  }
+
+  /**
+   * Directory syncs and segment datasyncs come before the record that relies on them (S-6). Returns the journaled partitions that the
+   * stop's deadline leaves to replay.
+   */
+  private async syncSome(
+    logs: readonly DiskPartitionLog[],
+    scope: CheckpointScope,
+    failures: unknown[],
+  ): Promise<ReadonlySet<DiskPartitionLog>> {
+    const left = new Set<DiskPartitionLog>();
     await forEachParallel(logs, this.context.limits.parallelSyncs, async (log) => {
       if (log.gone || log.offlineReason !== undefined) return;
-      if (log.state.durability === 'page-cache' && !scope.pageCacheToo) return;
+      const isJournaled = log.state.durability === 'fsync';
+      if (!isJournaled && !scope.pageCacheToo) return;
+      if (isJournaled ? this.isLeftToReplay(log) : this.isLate(this.deadlines.pageCacheMs)) {
+        if (isJournaled) left.add(log);
+        return;
+      }
       try {
         await log.writer.syncAll();
       } catch (error) {
         if (log.offlineReason === undefined && !log.gone) failures.push(error);
       }
     });
-    return failures;
+    return left;
   }
 
-  /** Writes the record, then releases the journal (S-6). `redo` is undefined where the redo position stays. */
+  private isLeftToReplay(log: DiskPartitionLog): boolean {
+    const { journaledMs } = this.deadlines;
+    if (journaledMs === Number.POSITIVE_INFINITY) return false;
+    return this.isLate(journaledMs) || log.state.unsyncedBytes < this.context.limits.stopSyncBytes;
+  }
+
+  private isLate(deadlineMs: number): boolean {
+    return this.context.clock.monotonicMs() >= deadlineMs;
+  }
+
+  /**
+   * Writes the record, then releases the journal (S-6). Returns how far the redo position may go, `redo` at most; it goes there where
+   * `moves`.
+   */
   private async publish(
     logs: readonly DiskPartitionLog[],
     removedSlots: readonly number[],
-    redo: JournalPosition | undefined,
-  ): Promise<void> {
-    await this.catalogueLock.run(async () => {
+    redo: JournalPosition,
+    moves: boolean,
+  ): Promise<JournalPosition> {
+    return this.catalogueLock.run(async () => {
       const { journal, partitionsDirectory } = this.context;
       if (removedSlots.length > 0) await partitionsDirectory.sync();
       const ready = logs.filter((log) => log.cutting === undefined || log.gone);
@@ -212,14 +306,16 @@ export class Checkpointer {
         durableOnly(log.capture(), journal.durablePosition),
       ]);
       const records = captured.map(([, record]) => record);
-      const newRedo = redo === undefined ? this.redo : this.furthest(redo, logs, captured);
+      const furthest = this.furthest(redo, logs, captured);
+      const newRedo = moves ? furthest : this.redo;
       await this.catalogue.commit({ redo: newRedo, nextSlot: this.nextSlot(), records, removedSlots });
       for (const [log, record] of captured) {
         log.state.noteCatalogued(record, cuts.get(log) ?? -1);
         this.noteLeft(log, record.syncedEndOffset);
       }
-      for (const log of logs) if (!ready.includes(log)) this.mark(log);
+      for (const log of logs) if (!cuts.has(log)) this.mark(log);
       if (newRedo > this.redo) this.release(newRedo);
+      return furthest;
     });
   }
 
@@ -254,8 +350,9 @@ export class Checkpointer {
       if (log.gone || log.offlineReason !== undefined) continue;
       log.maintenance.removeBelowStart();
       for (const segment of log.state.segments) {
+        if (this.isLate(this.deadlines.journaledMs)) break;
         if (!segment.closed || !segment.fullySynced || segment.index.length === 0) continue;
-        await log.reader.indexes.persist(segment).catch(() => undefined);
+        await log.maintenance.withFiles(() => log.reader.indexes.persist(segment)).catch(() => undefined);
       }
     }
   }
@@ -265,10 +362,19 @@ export class Checkpointer {
     for (const log of logs) {
       const { active } = log.state;
       if (log.gone || log.offlineReason !== undefined || active === undefined || !active.fullySynced) continue;
+      if (this.isLate(this.deadlines.journaledMs)) return;
       if (active.appended.bytes - active.indexedFrom.bytes < WALKABLE_BYTES) continue;
-      await log.reader.indexes.persist(active).catch(() => undefined);
+      await log.maintenance.withFiles(() => log.reader.indexes.persist(active)).catch(() => undefined);
     }
   }
+}
+
+/** Page-cache partitions, which no journal holds; then those of which replay would have the most to apply. */
+function mostUrgentFirst(logs: Iterable<DiskPartitionLog>): DiskPartitionLog[] {
+  const urgency = (log: DiskPartitionLog): number =>
+    log.state.durability === 'page-cache' ? Number.POSITIVE_INFINITY : log.state.unsyncedBytes;
+  const known = [...logs].map((log): [DiskPartitionLog, number] => [log, urgency(log)]);
+  return known.sort(([, one], [, other]) => (one === other ? 0 : other - one)).map(([log]) => log);
 }
 
 /**

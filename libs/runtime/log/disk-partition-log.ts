@@ -1,5 +1,6 @@
 import { ErrorCode } from '@streamline/core/types/error-code';
 import type { LeaderEpoch, Offset, ProducerId, TimestampMs } from '@streamline/core/types/ids';
+import type { EpochEntry } from '@streamline/core/log/epoch-history';
 import type { LogConfig } from '@streamline/core/log/log-config';
 import { LogState } from '@streamline/core/log/log-state';
 import type { LoggedBatch } from '@streamline/core/log/log-state';
@@ -28,11 +29,8 @@ import { LogReader } from './log-reader';
 import { LogWriter } from './log-writer';
 import { findMaxTimestamp, findTimestamp } from './timestamp-search';
 import { TailQueue } from './tail-queue';
+import type { PlacedBatch } from './tail-memory';
 import type { TailEntry, TailOwner } from './tail-queue';
-
-/** A batch smaller than this that keeps a much larger allocation alive is copied. */
-const COPY_BELOW_BYTES = 4096;
-const ARENA_BYTES = 256 << 10;
 
 /** One partition's log on this node, over journal, tail and segments; see `PartitionLog` for what callers may rely on. */
 export class DiskPartitionLog implements PartitionLog, TailOwner {
@@ -101,6 +99,23 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
     return this.state.endOffset as Offset;
   }
 
+  get writtenEndOffset(): Offset {
+    return this.stableEndOffset;
+  }
+
+  get durableEndOffset(): Offset {
+    if (this.state.durability === 'fsync' || this.syncedEnd >= this.stableEndOffset) return this.stableEndOffset;
+    return this.syncedEnd as Offset;
+  }
+
+  get tailStartOffset(): Offset {
+    return (this.tail.at(0)?.baseOffset ?? this.state.endOffset) as Offset;
+  }
+
+  get epochs(): readonly EpochEntry[] {
+    return this.state.epochs.all();
+  }
+
   get sizeBytes(): number {
     return this.state.sizeBytes;
   }
@@ -146,7 +161,8 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
       if (verdict.kind === 'refuse') return { kind: 'refused', errorCode: verdict.errorCode, message: verdict.message };
     }
     const nowMs = this.context.clock.wallMs();
-    const bytes = this.ownBytes(batch.bytes);
+    const place = this.context.memory.place(batch.bytes);
+    const { bytes } = place;
     if (this.config.logAppendTime) patchMaxTimestamp(bytes, nowMs, true);
     const baseOffset = this.state.endOffset;
     const logged: LoggedBatch = {
@@ -162,10 +178,7 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
     if (this.leaderEpoch > this.state.epochs.latestEpoch) this.beginEpoch();
     patchBaseOffset(bytes, baseOffset);
     patchPartitionLeaderEpoch(bytes, this.leaderEpoch);
-    this.journalPreamble();
-    this.take(logged, bytes, nowMs);
-    this.unsyncedRecords += header.recordCount;
-    if (this.state.durability === 'page-cache') this.maintenance.pageCacheAppended();
+    this.putNew(logged, place, nowMs, header.recordCount);
     return {
       kind: 'appended',
       baseOffset: baseOffset as Offset,
@@ -174,14 +187,55 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
     };
   }
 
-  /** Puts a batch at the end of the log; for replay with `journalPosition` known, else through the journal where that is asked for. */
-  take(logged: LoggedBatch, bytes: Buffer, nowMs: number, journalPosition?: JournalPosition): void {
+  appendReplicated({ bytes, header }: CheckedBatch): AppendOutcome {
+    const { baseOffset, lastOffsetDelta, partitionLeaderEpoch } = header;
+    const lastOffset = baseOffset + lastOffsetDelta;
+    const refusal =
+      this.refusal(header.sizeBytes) ?? this.misplaced(baseOffset, lastOffset) ?? this.outdated(partitionLeaderEpoch);
+    if (refusal !== undefined) return refusal;
+    const place = this.context.memory.place(bytes);
+    if (partitionLeaderEpoch > this.leaderEpoch) this.leaderEpoch = partitionLeaderEpoch as LeaderEpoch;
+    if (this.state.epochs.begin(partitionLeaderEpoch, baseOffset)) this.epochJournaled = false;
+    this.putNew({ ...header, lastOffset }, place, this.context.clock.wallMs(), header.recordCount);
+    return { kind: 'appended', baseOffset: baseOffset as Offset, lastOffset: lastOffset as Offset, logAppendTimeMs: -1 };
+  }
+
+  private misplaced(baseOffset: number, lastOffset: number): AppendOutcome | undefined {
+    const { endOffset, logStartOffset } = this.state;
+    if (baseOffset >= endOffset || (endOffset === logStartOffset && lastOffset >= endOffset)) return undefined;
+    const message = `a batch of offsets ${baseOffset} to ${lastOffset} does not continue ${this.files.directory}, which ends at ${endOffset}`;
+    return { kind: 'refused', errorCode: ErrorCode.KAFKA_STORAGE_ERROR, message };
+  }
+
+  /** It would be taken for one of the newest epoch. */
+  private outdated(epoch: number): AppendOutcome | undefined {
+    const { latest } = this.state.epochs;
+    if (latest === undefined || epoch >= latest.epoch) return undefined;
+    const message = `a batch of epoch ${epoch} cannot follow epoch ${latest.epoch}, which ${this.files.directory} has from offset ${latest.startOffset} on`;
+    return { kind: 'refused', errorCode: ErrorCode.KAFKA_STORAGE_ERROR, message };
+  }
+
+  /** Puts a batch at the end that has its offsets. */
+  private putNew(logged: LoggedBatch, place: PlacedBatch, nowMs: number, recordCount: number): void {
+    this.journalPreamble();
+    this.put(logged, place, nowMs);
+    this.unsyncedRecords += recordCount;
+    if (this.state.durability === 'page-cache') this.maintenance.pageCacheAppended();
+  }
+
+  /** Puts a batch that replay found at the end of the log; `bytes` is copied. */
+  replay(logged: LoggedBatch, bytes: Buffer, nowMs: number, journalPosition: JournalPosition): void {
+    this.put(logged, this.context.memory.place(bytes), nowMs, journalPosition);
+  }
+
+  /** Puts a batch at the end of the log; with `journalPosition` where it is in the journal already, else there too where that is asked for. */
+  private put(logged: LoggedBatch, place: PlacedBatch, nowMs: number, journalPosition?: JournalPosition): void {
     const segment = this.segmentFor(logged, nowMs);
     const entry: TailEntry = {
       owner: this,
       baseOffset: logged.baseOffset,
       endOffset: logged.lastOffset + 1,
-      bytes,
+      ...place,
       maxTimestamp: logged.maxTimestamp,
       segment,
       positionBytes: segment.sizeBytes,
@@ -193,7 +247,7 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
     this.state.append(segment, logged, this.config.indexIntervalBytes);
     this.tail.push(entry);
     this.context.cache.add(entry);
-    this.context.addUnwritten(bytes.length);
+    this.context.addUnwritten(place.bytes.length);
     this.context.dirty(this);
   }
 
@@ -216,7 +270,13 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
       entry.journalPosition = this.state.controlPosition;
       if (this.state.durability === 'fsync') this.context.journalBatch(entry, this.prefix);
     }
-    if (this.state.durability === 'page-cache') this.writer.start();
+    if (this.state.durability === 'page-cache') this.writePageCache();
+  }
+
+  /** Writes at once, or as soon as the control record that stands before the batches is durable (S-3). */
+  writePageCache(): void {
+    if (this.state.controlPosition > this.context.durablePosition) this.context.writeWhenDurable(this);
+    else this.writer.start();
   }
 
   /** The journal made this entry durable. Returns whether the stable end moved. */
@@ -229,6 +289,7 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
 
   written(): void {
     if (this.state.durability !== 'page-cache') return;
+    this.makeRoom();
     const end = this.writer.writtenEnd as Offset;
     if (end <= this.stableEndOffset) return;
     this.stableEndOffset = end;
@@ -237,6 +298,11 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
 
   synced(): void {
     this.syncedEnd = this.state.syncedEndOffset;
+    this.makeRoom();
+  }
+
+  /** Batches may leave memory, or have left it: who waits for room hears of it. */
+  private makeRoom(): void {
     this.context.cache.evict();
     this.context.tellHeadroom();
   }
@@ -268,6 +334,7 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
       this.context.cache.drop(entry);
     }
     this.context.addUnwritten(-unwritten);
+    this.makeRoom();
   }
 
   read(from: Offset, limits: ReadLimits): ReadResult | Promise<ReadResult> {
@@ -301,6 +368,10 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
 
   truncateTo(offset: Offset): Promise<void> {
     return this.maintenance.truncateTo(offset);
+  }
+
+  startAt(offset: Offset): Promise<void> {
+    return this.maintenance.startAt(offset);
   }
 
   configure(config: LogConfig): void {
@@ -376,31 +447,7 @@ export class DiskPartitionLog implements PartitionLog, TailOwner {
     if (this.gone) return `${this.files.directory} was deleted`;
     return this.truncations > 0 ? `${this.files.directory} is being truncated` : undefined;
   }
-
-  private ownBytes(bytes: Buffer): Buffer {
-    if (bytes.length >= COPY_BELOW_BYTES || bytes.buffer.byteLength < bytes.length * 4) return bytes;
-    return arena.copy(bytes);
-  }
 }
-
-/** Small batches of all partitions, one after the other in larger allocations that live as long as the last of their batches. */
-class Arena {
-  private buffer = Buffer.alloc(0);
-  private end = 0;
-
-  copy(bytes: Buffer): Buffer {
-    if (this.end + bytes.length > this.buffer.length) {
-      this.buffer = Buffer.allocUnsafeSlow(ARENA_BYTES);
-      this.end = 0;
-    }
-    const own = this.buffer.subarray(this.end, this.end + bytes.length);
-    bytes.copy(own);
-    this.end += bytes.length;
-    return own;
-  }
-}
-
-const arena = new Arena();
 
 /** flush.messages 1 is fsync, anything larger page-cache. */
 export function durabilityFor(config: LogConfig): Durability {

@@ -8,9 +8,11 @@ import type { DiskPartitionLog } from './disk-partition-log';
 import type { FileTable } from './file-table';
 import type { IndexCache } from './index-cache';
 import type { LogLimits } from './log-limits';
+import type { SegmentWrites } from './segment-writes';
 import type { Semaphore } from './semaphore';
 import type { SpaceGuard } from './space-guard';
 import type { TailCache } from './tail-cache';
+import type { TailMemory } from './tail-memory';
 import type { TailEntry } from './tail-queue';
 
 /** What the partition logs of one engine share. */
@@ -27,10 +29,15 @@ export interface EngineContext {
   readonly files: FileTable;
   readonly indexes: IndexCache;
   readonly cache: TailCache;
+  readonly memory: TailMemory;
   readonly space: SpaceGuard;
   readonly partitionsDirectory: DirectorySync;
-  readonly writes: Semaphore;
+  readonly writes: SegmentWrites;
+  /** Writes to segments that are not open. */
+  readonly opens: Semaphore;
   readonly reads: Semaphore;
+  /** Syncs of much that journaled partitions have written. */
+  readonly largeSyncs: Semaphore;
   /** Set once: nothing is acknowledged any more (J-9), or the engine is closed. */
   readonly stopped: string | undefined;
   /** Puts a record other than a batch into the journal. */

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Offset } from '@streamline/core/types/ids';
+import type { LeaderEpoch, Offset } from '@streamline/core/types/ids';
 import { MemoryDisk } from '@streamline/testing/disk/memory-disk';
 import { TEST_DIRECTORY, TEST_LOG_CONFIG, batchOf, openTestEngine, testKey } from '@streamline/testing/log/log-fixtures';
 import { readAll } from '@streamline/testing/log/log-verifier';
@@ -42,6 +42,7 @@ async function onDisk(values: readonly string[], config = TEST_LOG_CONFIG): Prom
   const log = engine.open(testKey(1), config);
   for (const value of values) log.append(batchOf([value]));
   await stable(log);
+  await engine.checkpoint();
   await engine.close();
 }
 
@@ -64,6 +65,40 @@ describe('the log engine, when disks fail', () => {
     expect(failures).toHaveLength(1);
     expect(log.stableEndOffset).toBe(1);
     expect(log.append(batchOf(['c']))).toMatchObject(STORAGE_ERROR);
+  });
+
+  it('writes what waited for a change of durability although the journal is slow with the epoch that came meanwhile (P-3)', async () => {
+    const log = engine.open(testKey(1), TEST_LOG_CONFIG);
+    log.append(batchOf(['a']));
+    await stable(log);
+    const release = disk.inject({ operations: ['durableWrite'], fault: 'hold' });
+    log.configure({ ...TEST_LOG_CONFIG, flushMessages: 1000 });
+    log.append(batchOf(['b']));
+    log.startEpoch(1 as LeaderEpoch);
+    await turns(100);
+    expect(log.stableEndOffset).toBe(1);
+    release();
+    await turns(100);
+    expect(log.stableEndOffset).toBe(2);
+  });
+
+  it('writes what a full disk refused once there is room, though nobody appends any more (S-10)', async () => {
+    const log = engine.open(testKey(1), { ...TEST_LOG_CONFIG, flushMessages: 1000 });
+    log.append(batchOf(['a']));
+    await stable(log);
+    const relieve = disk.inject({ operations: ['write'], path: /\.log$/, fault: 'ENOSPC' });
+    log.append(batchOf(['b']));
+    for (let second = 0; second < 3; second += 1) {
+      await turns(20);
+      expect(log.stableEndOffset).toBe(1);
+      clock.advance(1_000);
+    }
+    relieve();
+    for (let second = 0; second < 3; second += 1) {
+      clock.advance(1_000);
+      await turns(20);
+    }
+    expect([log.stableEndOffset, log.offlineReason]).toEqual([2, undefined]);
   });
 
   it('refuses appends while the disk is full, still reads, and goes on by itself (S-10)', async () => {
@@ -103,6 +138,44 @@ describe('the log engine, when disks fail', () => {
     disk = disk.crash();
     await start();
     expect(await readAll(engine.open(testKey(1), TEST_LOG_CONFIG), 1000)).toHaveLength(2);
+  });
+
+  it('goes on after the sync of a file that was cut failed: nothing is lacking, and it was tried for ever until the log was given up (S-9)', async () => {
+    const log = engine.open(testKey(1), TEST_LOG_CONFIG);
+    for (const value of ['a', 'b']) log.append(batchOf([value]));
+    await stable(log);
+    await log.truncateTo(1 as Offset);
+    disk.inject({ operations: ['datasync'], path: /partitions/, fault: 'EIO', times: 1 });
+    await expect(engine.checkpoint()).rejects.toThrow('EIO');
+    for (const value of ['c', 'd', 'e', 'f', 'g']) {
+      log.append(batchOf([value]));
+      await stable(log);
+      await engine.checkpoint();
+    }
+    expect(log.offlineReason).toBeUndefined();
+    disk = disk.crash();
+    await start();
+    expect(await readAll(engine.open(testKey(1), TEST_LOG_CONFIG), 1000)).toHaveLength(6);
+  });
+
+  it('puts nothing more into a file of which nothing is left after a cut, and of which the sync failed (S-9)', async () => {
+    const log = engine.open(testKey(1), TEST_LOG_CONFIG);
+    log.append(batchOf(['a']));
+    await stable(log);
+    await engine.checkpoint();
+    const before = disk.filePaths().filter((path) => path.endsWith('.log'));
+    await log.truncateTo(0 as Offset);
+    disk.inject({ operations: ['datasync'], path: /partitions/, fault: 'EIO', times: 1 });
+    await expect(engine.checkpoint()).rejects.toThrow('EIO');
+    log.append(batchOf(['b']));
+    await stable(log);
+    await engine.checkpoint();
+    const after = disk.filePaths().filter((path) => path.endsWith('.log'));
+    expect([before.length, after.length, after.some((path) => before.includes(path))]).toEqual([1, 1, false]);
+    expect(log.offlineReason).toBeUndefined();
+    disk = disk.crash();
+    await start();
+    expect(await readAll(engine.open(testKey(1), TEST_LOG_CONFIG), 1000)).toHaveLength(1);
   });
 });
 

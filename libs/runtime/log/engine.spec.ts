@@ -71,7 +71,7 @@ describe('the log engine', () => {
       expect(await contents(log)).toEqual(['0:a', '1:b', '2:c']);
       await engine.close();
       const { recovery } = await start();
-      expect(recovery).toMatchObject({ cleanStop: true, partitions: 1, batchesApplied: 0 });
+      expect(recovery).toMatchObject({ cleanStop: true, partitions: 1 });
       const again = engine.open(testKey(1), config);
       expect(await contents(again)).toEqual(['0:a', '1:b', '2:c']);
       again.append(batchOf(['d']));
@@ -88,6 +88,46 @@ describe('the log engine', () => {
       expect(await contents(engine.open(testKey(1), config))).toEqual(['0:a', '1:b', '2:c']);
     });
   }
+
+  for (const [name, config] of [
+    ['fsync', TEST_LOG_CONFIG],
+    ['page-cache', PAGE_CACHE],
+  ] as const) {
+    it(`is done with the caller's memory when append returns, and leaves it as it was (${name})`, async () => {
+      const log = engine.open(testKey(1), config);
+      const values = ['small', 'y'.repeat(6_000)];
+      for (const value of values) {
+        const batch = batchOf([value]);
+        const before = Buffer.from(batch.bytes);
+        log.append(batch);
+        expect(batch.bytes.equals(before)).toBe(true);
+        batch.bytes.fill(0xee);
+      }
+      expect(await contents(log)).toEqual(values.map((value, at) => `${at}:${value}`));
+      await stable(log);
+      disk = disk.kill();
+      await start();
+      expect(await contents(engine.open(testKey(1), config))).toEqual(values.map((value, at) => `${at}:${value}`));
+    });
+  }
+
+  it('lends those who copy at once the bytes in memory, and gives others a copy of their own', async () => {
+    const log = engine.open(testKey(1), TEST_LOG_CONFIG);
+    for (const value of ['a', 'b'.repeat(6_000), 'c']) log.append(batchOf([value]));
+    const limits = { maxBytes: 1 << 20, minOneBatch: true, upTo: log.logEndOffset };
+    const from = 1 as Offset;
+    const [own, lent, lentAgain] = [
+      await log.read(from, limits),
+      await log.read(from, { ...limits, borrowed: true }),
+      await log.read(from, { ...limits, borrowed: true }),
+    ];
+    expect(lent.chunks).toHaveLength(2);
+    expect(Buffer.concat(lent.chunks).equals(Buffer.concat(own.chunks))).toBe(true);
+    expect(lent.bytes).toBe(own.bytes);
+    expect(lent.chunks.map(({ buffer }) => buffer)).toEqual(lentAgain.chunks.map(({ buffer }) => buffer));
+    for (const chunk of own.chunks) chunk.fill(0xee);
+    expect(await contents(log)).toEqual(['0:a', `1:${'b'.repeat(6_000)}`, '2:c']);
+  });
 
   it('keeps what was acknowledged when the power fails', async () => {
     const log = engine.open(testKey(1), TEST_LOG_CONFIG);
@@ -226,6 +266,7 @@ describe('the log engine', () => {
       );
     }
     await stable(log);
+    await engine.checkpoint();
     await engine.close();
     await start();
     const again = engine.open(testKey(1), TEST_LOG_CONFIG);

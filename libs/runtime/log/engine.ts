@@ -2,6 +2,7 @@ import type { LogConfig } from '@streamline/core/log/log-config';
 import { emptyRecord } from '@streamline/core/log/replay-plan';
 import type { ControlRecord } from '@streamline/core/log/replay-plan';
 import type { PartitionRecord } from '@streamline/core/log/partition-record';
+import { BatchField } from '@streamline/wire/records/batch-header';
 import type { Clock } from '../ports/clock';
 import type { Disk } from '../ports/disk';
 import type { Journal, JournalPosition } from '../ports/journal';
@@ -12,16 +13,23 @@ import { DirectorySync } from './directory-sync';
 import { DiskPartitionLog, durabilityFor } from './disk-partition-log';
 import type { EngineContext } from './engine-context';
 import { FileTable } from './file-table';
+import type { IncarnationKeeper } from './incarnation-marker';
 import { IndexCache } from './index-cache';
 import { JournalType, encodeControl } from './journal-records';
 import type { LogEngine, PartitionKey, PartitionLog } from './log-engine';
 import { LogError } from './log-error';
 import type { LogLimits } from './log-limits';
-import { Semaphore } from './semaphore';
 import { partitionsPath } from './segment-path';
+import type { RecordMemory } from './record-memory';
+import { SegmentWrites } from './segment-writes';
+import { Semaphore } from './semaphore';
 import { SpaceGuard } from './space-guard';
 import { TailCache } from './tail-cache';
+import { TailMemory } from './tail-memory';
 import type { TailEntry } from './tail-queue';
+
+/** Smaller batches are gone over again in less time than their CRC is combined. */
+const CRC_REUSE_BYTES_MIN = 4096;
 
 /** What an engine is made of. */
 export interface EngineParts {
@@ -34,9 +42,6 @@ export interface EngineParts {
   readonly redo: JournalPosition;
 }
 
-/** Runs at a clean stop, between the last checkpoint and the end of the journal. */
-export type BeforeEnd = (brokerEpoch: number) => Promise<void>;
-
 /** All partition logs of one storage role; see `LogEngine`. One thread, one writer. */
 export class Engine implements LogEngine, EngineContext {
   readonly disk: Disk;
@@ -47,10 +52,13 @@ export class Engine implements LogEngine, EngineContext {
   readonly files: FileTable;
   readonly indexes: IndexCache;
   readonly cache: TailCache;
+  readonly memory: TailMemory;
   readonly space: SpaceGuard;
   readonly partitionsDirectory: DirectorySync;
-  readonly writes: Semaphore;
+  readonly writes: SegmentWrites;
+  readonly opens: Semaphore;
   readonly reads: Semaphore;
+  readonly largeSyncs: Semaphore;
   readonly checkpointer: Checkpointer;
   stopped: string | undefined = 'the log engine is starting';
   private attached: Journal | undefined;
@@ -58,6 +66,8 @@ export class Engine implements LogEngine, EngineContext {
   private readonly logs = new Map<string, DiskPartitionLog>();
   /** Directories of earlier lives that are being moved away, by name. */
   private readonly leaving = new Map<string, Promise<void>>();
+  /** Deletions that a disk refused, by name: they are tried again by the next one. */
+  private readonly undeleted = new Map<string, DiskPartitionLog>();
   /** Journaled batches that are not durable yet, in journal order. */
   private awaiting: TailEntry[] = [];
   private awaitingHead = 0;
@@ -67,13 +77,14 @@ export class Engine implements LogEngine, EngineContext {
   private fatalListeners: ((error: Error) => void)[] = [];
   private fatal: Error | undefined;
   private headroomCallbacks: (() => void)[] = [];
+  private isJournalAsked = false;
   private brokerEpoch = -1;
   private writingEverything = false;
   private closing: Promise<void> | undefined;
 
   constructor(
     parts: EngineParts,
-    private readonly beforeEnd: BeforeEnd,
+    private readonly incarnation: Pick<IncarnationKeeper, 'registered' | 'stopped'>,
   ) {
     this.disk = parts.disk;
     this.clock = parts.clock;
@@ -82,11 +93,16 @@ export class Engine implements LogEngine, EngineContext {
     this.limits = parts.limits;
     this.files = new FileTable(parts.disk, parts.limits.maxOpenFiles);
     this.indexes = new IndexCache(parts.limits.indexCacheBytes);
-    this.cache = new TailCache(parts.limits.tailCacheBytes);
-    this.space = new SpaceGuard(parts.disk, parts.clock, parts.directory, parts.limits.spaceMarginBytes);
+    this.memory = new TailMemory(parts.limits.slabBytes, parts.clock);
+    this.cache = new TailCache(parts.limits.tailCacheBytes, this.memory);
+    this.space = new SpaceGuard(parts.disk, parts.clock, parts.directory, parts.limits.spaceMarginBytes, () =>
+      this.writeEverything(),
+    );
     this.partitionsDirectory = new DirectorySync(parts.disk, partitionsPath(parts.directory));
-    this.writes = new Semaphore(parts.limits.parallelWrites);
+    this.writes = new SegmentWrites(parts.disk.openWriter());
+    this.opens = new Semaphore(parts.limits.parallelOpens);
     this.reads = new Semaphore(parts.limits.parallelReads);
+    this.largeSyncs = new Semaphore(parts.limits.parallelLargeSyncs);
     this.checkpointer = new Checkpointer(this, parts.catalogue, parts.redo, () => this.nextSlot);
     this.catalogue = parts.catalogue;
   }
@@ -98,6 +114,10 @@ export class Engine implements LogEngine, EngineContext {
     return this.attached;
   }
 
+  get recordMemory(): RecordMemory {
+    return this.memory;
+  }
+
   get durablePosition(): number {
     return this.attached?.durablePosition ?? Number.MAX_SAFE_INTEGER;
   }
@@ -107,6 +127,7 @@ export class Engine implements LogEngine, EngineContext {
     this.attached = journal;
     this.stopped = undefined;
     this.nextSlot = nextSlot;
+    this.memory.durable(journal.durablePosition);
     journal.onDurable((durable) => this.journalDurable(durable));
     journal.onFailure((error) => this.fail(error));
     journal.onPressure(() => this.checkpointer.press());
@@ -154,18 +175,24 @@ export class Engine implements LogEngine, EngineContext {
 
   async delete(key: PartitionKey): Promise<void> {
     const name = nameOf(key);
-    const log = this.logs.get(name);
+    const log = this.logs.get(name) ?? this.undeleted.get(name);
     if (log === undefined) return;
     this.logs.delete(name);
+    this.undeleted.delete(name);
     const before = this.leaving.get(name);
     const { freed, removed } = log.maintenance.delete();
-    const leaving = before === undefined ? freed : before.then(() => freed);
+    const leaving = before === undefined ? freed : before.catch(() => undefined).then(() => freed);
     this.leaving.set(name, leaving);
     const forget = (): void => {
       if (this.leaving.get(name) === leaving) this.leaving.delete(name);
     };
     leaving.then(forget, () => undefined);
-    await removed;
+    try {
+      await removed;
+    } catch (error) {
+      this.undeleted.set(name, log);
+      throw error;
+    }
     this.partitionsDirectory.changed();
     this.checkpointer.removed(log);
   }
@@ -177,6 +204,10 @@ export class Engine implements LogEngine, EngineContext {
   onFatal(listener: (error: Error) => void): void {
     this.fatalListeners.push(listener);
     if (this.fatal !== undefined) listener(this.fatal);
+  }
+
+  get hasSpace(): boolean {
+    return this.space.allows(false);
   }
 
   get headroomBytes(): number {
@@ -191,11 +222,12 @@ export class Engine implements LogEngine, EngineContext {
     }
     this.headroomCallbacks.push(callback);
     this.checkpointer.press();
-    this.journal.onHeadroom(() => this.tellHeadroom());
+    this.tellHeadroom();
   }
 
   setBrokerEpoch(brokerEpoch: number): void {
     this.brokerEpoch = brokerEpoch;
+    this.incarnation.registered();
   }
 
   async checkpoint(): Promise<void> {
@@ -210,27 +242,33 @@ export class Engine implements LogEngine, EngineContext {
     }
   }
 
-  close(): Promise<void> {
-    this.closing ??= this.closeNow();
+  close(syncWithinMs = Number.POSITIVE_INFINITY): Promise<void> {
+    this.closing ??= this.closeNow(syncWithinMs);
     return this.closing;
   }
 
-  private async closeNow(): Promise<void> {
+  private async closeNow(syncWithinMs: number): Promise<void> {
     if (this.fatal === undefined) this.stopped = 'the log engine is closed';
+    this.space.close();
     if (this.fatal === undefined) {
+      const startMs = this.clock.monotonicMs();
       for (const leaving of this.leaving.values()) await leaving.catch(() => undefined);
       const logs = [...this.logs.values()];
       for (const log of logs) await log.maintenance.settled();
+      // Until here checkpoints go on by themselves, all of them: a full journal waits for them.
       await this.journal.flush();
-      // Until here checkpoints went on by themselves: a full journal waits for them.
+      this.checkpointer.hurry({
+        journaledMs: startMs + Math.min(syncWithinMs, this.limits.stopSyncMs),
+        pageCacheMs: startMs + syncWithinMs,
+      });
       this.checkpointer.stop();
-      await this.checkpointer.run({ pageCacheToo: true });
-      for (const log of logs) await log.maintenance.finishRemovals();
+      await this.checkpointer.finish();
+      if (this.clock.monotonicMs() < startMs + syncWithinMs) for (const log of logs) await log.maintenance.finishRemovals();
       await this.checkpointer.persistActiveIndexes(logs);
-      await this.checkpointer.run({ pageCacheToo: true });
-      await this.beforeEnd(this.brokerEpoch);
+      if (await this.checkpointer.finish()) await this.incarnation.stopped(this.brokerEpoch);
       await this.journal.close();
     }
+    await this.writes.close();
     await this.files.closeAll();
     await this.catalogue.close();
   }
@@ -241,7 +279,8 @@ export class Engine implements LogEngine, EngineContext {
   }
 
   journalBatch(entry: TailEntry, prefix: Buffer): void {
-    entry.journalPosition = this.journal.append(JournalType.batch, [prefix, entry.bytes]);
+    entry.journalPosition = appendBatch(this.journal, prefix, entry.bytes);
+    this.memory.journaled(entry.slab, entry.journalPosition);
     this.awaiting.push(entry);
     this.checkpointer.journaled(entry.bytes.length);
   }
@@ -268,13 +307,29 @@ export class Engine implements LogEngine, EngineContext {
 
   /** The cache may have let entries go, a checkpoint may have ended. */
   tellHeadroom(): void {
-    if (this.headroomCallbacks.length === 0 || this.headroomBytes <= 0) return;
+    if (this.headroomCallbacks.length === 0) return;
+    if (this.headroomBytes <= 0) {
+      this.askJournal();
+      return;
+    }
     const callbacks = this.headroomCallbacks;
     this.headroomCallbacks = [];
     for (const callback of callbacks) callback();
   }
 
+  /** The tail tells by itself when it became smaller; the journal has to be asked, each time that it is what has no room. */
+  private askJournal(): void {
+    if (this.isJournalAsked || this.journal.headroomBytes > 0) return;
+    this.isJournalAsked = true;
+    this.journal.onHeadroom(() => {
+      this.isJournalAsked = false;
+      this.tellHeadroom();
+    });
+  }
+
   private journalDurable(durable: JournalPosition): void {
+    this.memory.durable(durable);
+    this.tellHeadroom();
     const moved = new Set<DiskPartitionLog>();
     while (this.awaitingHead < this.awaiting.length) {
       const entry = this.awaiting[this.awaitingHead];
@@ -310,6 +365,11 @@ export class Engine implements LogEngine, EngineContext {
     if (unwrittenBytes < this.limits.unwrittenBytes / 2) this.writingEverything = false;
     if (this.writingEverything || unwrittenBytes < this.limits.unwrittenBytes) return;
     this.writingEverything = true;
+    this.writeEverything();
+  }
+
+  private writeEverything(): void {
+    if (this.fatal !== undefined) return;
     for (const log of this.logs.values()) if (log.hasUnwritten) log.writer.start();
   }
 
@@ -326,6 +386,14 @@ export class Engine implements LogEngine, EngineContext {
     this.checkpointer.stop();
     for (const listener of this.fatalListeners) listener(error);
   }
+}
+
+/** The CRC of a large batch was checked before it was appended: the journal's goes on from it. */
+function appendBatch(journal: Journal, prefix: Buffer, batch: Buffer): JournalPosition {
+  if (batch.length < CRC_REUSE_BYTES_MIN) return journal.append(JournalType.batch, [prefix, batch]);
+  const covered = batch.subarray(BatchField.attributes);
+  const chunks = [prefix, batch.subarray(0, BatchField.attributes), covered];
+  return journal.append(JournalType.batch, chunks, batch.readUInt32BE(BatchField.crc));
 }
 
 function nameOf(key: PartitionKey): string {

@@ -13,6 +13,7 @@ export const JournalType = {
   logStart: 4,
   epoch: 5,
   batch: 6,
+  beginAnew: 7,
 } as const;
 
 /** Version of the records' layout, the first byte of each. */
@@ -66,6 +67,9 @@ export function encodeControl(control: ControlRecord): EncodedControl {
     case 'log-start':
       writer.i64(control.offset);
       return { type: JournalType.logStart, payload: writer.finish() };
+    case 'begin-anew':
+      writer.i64(control.offset);
+      return { type: JournalType.beginAnew, payload: writer.finish() };
     case 'epoch':
       writer.i32(control.epoch);
       writer.i64(control.startOffset);
@@ -115,6 +119,8 @@ function decodeControl(type: number, slot: number, reader: ByteReader): ControlR
       return { kind: 'truncate', slot, offset: reader.i64() };
     case JournalType.logStart:
       return { kind: 'log-start', slot, offset: reader.i64() };
+    case JournalType.beginAnew:
+      return { kind: 'begin-anew', slot, offset: reader.i64() };
     case JournalType.epoch:
       return { kind: 'epoch', slot, epoch: reader.i32(), startOffset: reader.i64() };
     default:

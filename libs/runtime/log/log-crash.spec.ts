@@ -2,14 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { DiskCounters } from '@streamline/testing/disk/disk-counters';
 import { LogStory, LogStoryCounters } from '@streamline/testing/log/log-story';
 import { PLANTED_BUGS } from '@streamline/testing/log/planted-bugs';
+import { storySeeds } from '@streamline/testing/seeds/story-seeds';
 
-/** LOG_SEEDS=20000 makes a long run of it, LOG_FIRST_SEED=n begins elsewhere. */
-const SEEDS = Number(process.env.LOG_SEEDS ?? 150);
-const FIRST_SEED = Number(process.env.LOG_FIRST_SEED ?? 0);
+const SEEDS = storySeeds({ usual: 150, thorough: 2_000 });
 /** Each planted bug is caught within so many seeds. */
-const SEEDS_TO_CATCH = 400;
+const SEEDS_TO_CATCH = 1500;
 /** A story that hangs has failed, too. */
-const STORY_MS_MAX = 20_000;
+const STORY_MS_MAX = 60_000;
 
 async function tell(seed: number, counters: LogStoryCounters, disk: DiskCounters): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -42,7 +41,7 @@ describe('the log engine, through crashes', () => {
   it('has every acknowledged batch, byte for byte, in order, and nothing that was never sent', async () => {
     const counters = new LogStoryCounters();
     const disk = new DiskCounters();
-    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed += 1) await tell(seed, counters, disk);
+    for (const seed of SEEDS.all) await tell(seed, counters, disk);
     for (const [name, count] of Object.entries({ ...counters, ...disk, flippedBits: 1 })) {
       expect(count, `the stories met no ${name}`).toBeGreaterThan(0);
     }

@@ -5,6 +5,7 @@ import type { EngineContext } from './engine-context';
 import { TableFile } from './file-table';
 import { errnoOf } from './log-error';
 import { SEGMENT_HEADER_BYTES, encodeSegmentHeader } from './segment-header';
+import type { ChooseWrite } from './segment-writes';
 import { deletedPath, partitionPath, partitionsPath, segmentFileName } from './segment-path';
 
 /** The files of one partition: what `Segment` counts in bytes becomes writes, syncs and unlinks here. */
@@ -15,6 +16,7 @@ export class LogFiles {
   /** A segment of the same name may come after it: what still asks for a removed one gets nothing. */
   private readonly removed = new WeakSet<Segment>();
   private directoryMade = false;
+  private movedAway = false;
   /** Writes wait for it: the directory of an earlier life is being moved away. */
   private ready: Promise<void> = Promise.resolve();
 
@@ -64,9 +66,18 @@ export class LogFiles {
     return `${this.directory}/${segmentFileName(segment.baseOffset, segment.revision, extension)}`;
   }
 
-  /** Writes batches one after the other into a segment from a position on, the header before the first. */
-  async write(segment: Segment, positionBytes: number, chunks: readonly Uint8Array[]): Promise<void> {
+  /**
+   * Writes batches one after the other into a segment from a position on, the header before the first, as part of a group.
+   * @param choose what is to be written, its position counted from the segment's first batch
+   */
+  async write(segment: Segment, isUrgent: boolean, choose: ChooseWrite): Promise<void> {
     await this.ready;
+    const write = (): Promise<void> => this.writeTo(segment, isUrgent, choose);
+    // All of ten thousand partitions may want to write at once: the files of a few are opened for it at a time.
+    await (this.context.files.peek(this.fileOf(segment)) === undefined ? this.context.opens.run(write) : write());
+  }
+
+  private async writeTo(segment: Segment, isUrgent: boolean, choose: ChooseWrite): Promise<void> {
     const file = this.fileOf(segment);
     if (!file.exists) {
       file.mayCreate = true;
@@ -77,9 +88,14 @@ export class LogFiles {
         file.exists = true;
         this.names.changed();
       }
-      file.unsynced = true;
-      if (positionBytes > 0) await handle.write(SEGMENT_HEADER_BYTES + positionBytes, chunks);
-      else await handle.write(0, [encodeSegmentHeader(this.identity, segment.baseOffset), ...chunks]);
+      await this.context.writes.write(handle, isUrgent, (bytesMax) => {
+        const chosen = choose(bytesMax);
+        if (chosen === undefined) return undefined;
+        file.unsynced = true;
+        const { position, chunks, bytes } = chosen;
+        if (position > 0) return { position: SEGMENT_HEADER_BYTES + position, chunks, bytes };
+        return { position: 0, chunks: [encodeSegmentHeader(this.identity, segment.baseOffset), ...chunks], bytes };
+      });
       // A sync that was submitted meanwhile did not cover it (S-5).
       file.unsynced = true;
     });
@@ -173,12 +189,15 @@ export class LogFiles {
   }
 
   private async moveAway(moved: string): Promise<void> {
-    await this.ready;
+    // An earlier life that could not be moved away goes with this one.
+    await this.ready.catch(() => undefined);
     for (const file of this.files.values()) await this.context.files.forget(file);
     this.files.clear();
-    if (!(await this.context.disk.exists(this.directory))) return;
-    await this.context.disk.rename(this.directory, moved);
-    await this.context.disk.syncDirectory(partitionsPath(this.context.root));
+    if (await this.context.disk.exists(this.directory)) {
+      await this.context.disk.rename(this.directory, moved);
+      this.movedAway = true;
+    }
+    if (this.movedAway) await this.context.disk.syncDirectory(partitionsPath(this.context.root));
   }
 
   private async removeIndexFiles(segment: Segment): Promise<void> {

@@ -21,6 +21,8 @@ export class LogMaintenance {
   private backgroundSync: Promise<void> | undefined;
   private cancelFlushTimer: Cancel | undefined;
   private readonly removals = new Map<Segment, Cancel>();
+  /** Tasks under way that make or unlink files by name. */
+  private readonly fileTasks = new Set<Promise<void>>();
 
   constructor(
     private readonly context: EngineContext,
@@ -79,9 +81,26 @@ export class LogMaintenance {
     this.removals.get(segment)?.();
     this.removals.delete(segment);
     this.context.indexes.forget(segment);
-    await this.log.files.remove(segment);
-    this.log.state.forgetDoomed(segment);
-    this.context.dirty(this.log);
+    await this.withFiles(async () => {
+      await this.log.files.remove(segment);
+      this.log.state.forgetDoomed(segment);
+      this.context.dirty(this.log);
+    });
+  }
+
+  /**
+   * Runs a task that makes or unlinks files by name, unless the partition was deleted. A deletion waits for it: another life of the
+   * partition may have files of these names then (LOG-2).
+   */
+  async withFiles(task: () => Promise<void>): Promise<void> {
+    if (this.log.gone) return;
+    const running = task();
+    this.fileTasks.add(running);
+    try {
+      await running;
+    } finally {
+      this.fileTasks.delete(running);
+    }
   }
 
   /** Unlinks at once what waits for its delay. */
@@ -97,8 +116,7 @@ export class LogMaintenance {
   /** Writes at once, and syncs in the background after `flush.messages` records or `flush.ms`. */
   pageCacheAppended(): void {
     const { log } = this;
-    if (log.state.controlPosition > this.context.durablePosition) this.context.writeWhenDurable(log);
-    else log.writer.start();
+    log.writePageCache();
     const unsyncedBytes = log.state.active === undefined ? 0 : log.state.active.appended.bytes - log.state.active.synced.bytes;
     if (log.unsyncedRecords >= log.config.flushMessages || unsyncedBytes >= this.context.limits.pageCacheUnsyncedBytes) {
       this.syncSoon();
@@ -120,13 +138,32 @@ export class LogMaintenance {
   }
 
   truncateTo(offset: Offset): Promise<void> {
+    return this.cutting(async () => {
+      const { state } = this.log;
+      const hasLaterEpoch = state.epochs.latest !== undefined && state.epochs.latest.startOffset >= offset;
+      if (offset >= state.endOffset && !hasLaterEpoch) return;
+      await this.settleBeforeCut();
+      await this.cutOrGiveUp(Math.min(offset, state.endOffset));
+    });
+  }
+
+  startAt(offset: Offset): Promise<void> {
+    return this.cutting(async () => {
+      const { log, context } = this;
+      await this.settleBeforeCut();
+      await this.cutOrGiveUp(0, offset);
+      // A scan takes only files that continue what the catalogue knows (P-1).
+      await context.checkpointNow(log);
+    });
+  }
+
+  /** Nothing is appended from now on until the task has ended. */
+  private cutting(task: () => Promise<void>): Promise<void> {
     this.log.truncations += 1;
     return this.exclusive(async () => {
       try {
         this.log.assertUsable();
-        if (offset >= this.log.logEndOffset) return;
-        await this.settleBeforeCut();
-        await this.truncateOrGiveUp(offset);
+        await task();
       } finally {
         this.log.truncations -= 1;
       }
@@ -144,9 +181,10 @@ export class LogMaintenance {
     this.log.assertUsable();
   }
 
-  private async truncateOrGiveUp(offset: number): Promise<void> {
+  /** @param beginAt where the log begins anew, of which then nothing stays: `offset` is 0 */
+  private async cutOrGiveUp(offset: number, beginAt?: Offset): Promise<void> {
     try {
-      await this.truncateNow(offset);
+      await this.cutNow(offset, beginAt);
     } catch (error) {
       if (!(error instanceof LogError))
         this.log.goOffline(`${this.log.files.directory}: cannot be cut at ${offset} (${String(error)})`);
@@ -157,26 +195,37 @@ export class LogMaintenance {
     }
   }
 
-  private async truncateNow(offset: number): Promise<void> {
+  private async cutNow(offset: number, beginAt: Offset | undefined): Promise<void> {
     const { log, context } = this;
     const cut = await this.cutPoint(offset);
     const found = log.state.losesProducers(cut.offset) ? await producersBelow(log, cut, context.clock.wallMs()) : undefined;
     log.journalPreamble();
-    log.cutting = log.control({ kind: 'truncate', slot: log.state.identity.slot, offset: cut.offset });
+    const { slot } = log.state.identity;
+    log.cutting = log.control(
+      beginAt === undefined ? { kind: 'truncate', slot, offset: cut.offset } : { kind: 'begin-anew', slot, offset: beginAt },
+    );
     log.dropTail(log.tail.indexOf(cut.offset));
     const removed = log.state.truncateTo(cut, found);
     log.writer.cutTo(cut.offset);
     log.stableEndOffset = Math.min(log.stableEndOffset, cut.offset) as Offset;
     log.syncedEnd = Math.min(log.syncedEnd, cut.offset);
+    if (beginAt !== undefined) this.beginAt(beginAt);
     await context.journal.flush();
     await log.writer.idle();
     for (const segment of removed) await this.removeNow(segment);
-    if (cut.offset <= log.logStartOffset) await this.finishRemovals();
+    if (log.logEndOffset <= log.logStartOffset) await this.finishRemovals();
     if (cut.segment !== undefined) {
       context.indexes.forget(cut.segment);
       await log.files.truncate(cut.segment);
     }
     if (log.state.durability === 'page-cache') await this.makeTruncationKnown(cut);
+  }
+
+  private beginAt(offset: Offset): void {
+    const { log } = this;
+    log.state.startAt(offset);
+    log.stableEndOffset = offset;
+    log.syncedEnd = log.writer.writtenEnd = offset;
   }
 
   /** Page-cache bytes are in no journal: until the catalogue knows of the cut, replay would cut what is written after it (LOG-12). */
@@ -190,6 +239,7 @@ export class LogMaintenance {
   /** The batch that holds `offset` goes as a whole. */
   private async cutPoint(offset: number): Promise<CutPoint> {
     const { tail, state } = this.log;
+    if (offset === state.endOffset) return { offset, segment: state.active, positionBytes: state.active?.appended.bytes ?? 0 };
     const entry = tail.at(tail.indexOf(offset));
     const first = tail.at(0);
     if (entry !== undefined && first !== undefined && first.baseOffset <= offset) {
@@ -231,6 +281,8 @@ export class LogMaintenance {
         return;
       }
       log.blocked = undefined;
+      // All that there is is durable now: nothing else would tell of it.
+      context.stable(log);
       if (log.state.durability === this.wantedDurability) log.releaseHeld();
       else void this.changeDurability().catch(() => undefined);
     });
@@ -268,6 +320,7 @@ export class LogMaintenance {
     const durable = this.exclusive(async () => {
       if (known) await context.journal.flush();
       await log.writer.idle();
+      await Promise.allSettled(this.fileTasks);
     });
     const moved = durable.then(() => log.files.removeAll());
     const freed = moved.then((steps) => steps.freed);

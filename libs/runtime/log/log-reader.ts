@@ -5,13 +5,13 @@ import type { Segment } from '@streamline/core/log/segment';
 import type { IndexPlace } from '@streamline/core/log/sparse-index';
 import { BATCH_OVERHEAD_BYTES, BatchField, LOG_OVERHEAD_BYTES, readInt64OrNaN } from '@streamline/wire/records/batch-header';
 import { isBatchCrcValid } from '@streamline/wire/records/batch-patch';
+import { copyIntoShared } from '../disk/shared-copy';
 import type { DiskFile } from '../ports/disk';
 import { BadBatchError, endOffsetAt, walkBatches } from './batch-walk';
 import type { EngineContext } from './engine-context';
 import type { LogFiles } from './log-files';
 import type { ReadLimits, ReadResult } from './log-engine';
 import { LogError } from './log-error';
-import { pushMerged } from './log-writer';
 import { SEGMENT_HEADER_BYTES } from './segment-header';
 import { SegmentIndexes } from './segment-index';
 import type { TailQueue } from './tail-queue';
@@ -62,10 +62,7 @@ export class LogReader {
   }
 
   read(from: Offset, limits: ReadLimits): ReadResult | Promise<ReadResult> {
-    this.host.assertUsable();
-    if (from < this.host.logStartOffset || from > this.host.logEndOffset) {
-      throw new LogError('out-of-range', `offset ${from} is outside ${this.host.logStartOffset} to ${this.host.logEndOffset}`);
-    }
+    this.assertReadable(from);
     if (from >= limits.upTo) return EMPTY;
     const first = this.host.tail.at(0);
     if (first !== undefined && from >= first.baseOffset) return this.fromTail(from, limits);
@@ -73,6 +70,13 @@ export class LogReader {
     if (segment === undefined) return EMPTY;
     if (first !== undefined && first.segment === segment && from >= segment.written.endOffset) return this.fromTail(from, limits);
     return this.readHot(segment, from, limits) ?? this.fromFile(from, limits);
+  }
+
+  private assertReadable(from: Offset): void {
+    this.host.assertUsable();
+    const { logStartOffset, logEndOffset } = this.host;
+    if (from >= logStartOffset && from <= logEndOffset) return;
+    throw new LogError('out-of-range', `offset ${from} is outside ${logStartOffset} to ${logEndOffset}`);
   }
 
   /** The first batch that holds `offset` or comes after it, in the segment files. */
@@ -106,16 +110,17 @@ export class LogReader {
 
   private fromTail(from: number, limits: ReadLimits): ReadResult {
     const { tail } = this.host;
-    const chunks: Buffer[] = [];
+    const first = tail.indexOf(from);
     let bytes = 0;
-    for (let at = tail.indexOf(from); ; at += 1) {
-      const entry = tail.at(at);
+    let end = first;
+    for (; ; end += 1) {
+      const entry = tail.at(end);
       if (entry === undefined || entry.endOffset > limits.upTo) break;
       if (bytes + entry.bytes.length > limits.maxBytes && (bytes > 0 || !limits.minOneBatch)) break;
-      pushMerged(chunks, entry.bytes);
       bytes += entry.bytes.length;
     }
-    return { chunks, bytes };
+    if (bytes === 0) return EMPTY;
+    return { chunks: limits.borrowed === true ? viewsOf(tail, first, end) : [copyOf(tail, first, end, bytes)], bytes };
   }
 
   /** A blocking read of a small piece, where file and index are at hand and the last read was fast; else undefined. */
@@ -125,7 +130,7 @@ export class LogReader {
     const place = this.indexes.peek(segment, from);
     if (handle === undefined || place === undefined) return undefined;
     this.hotCredit -= 1;
-    const window = Buffer.allocUnsafe(wantedBytes(segment, place, limits.maxBytes));
+    const window = Buffer.allocUnsafe(wantedBytes(segment.written.bytes, place, limits.maxBytes));
     const startMs = this.context.clock.monotonicMs();
     const got = handle.readSync(SEGMENT_HEADER_BYTES + place.positionBytes, window);
     this.learn(startMs, got);
@@ -142,16 +147,17 @@ export class LogReader {
 
   private async fromFile(from: Offset, limits: ReadLimits): Promise<ReadResult> {
     for (let attempt = 1; ; attempt += 1) {
-      this.host.assertUsable();
+      // The log's start may have passed the offset meanwhile: what is there now is not what was asked for.
+      this.assertReadable(from);
       const segment = findSegment(this.host.state.segments, from);
       if (segment === undefined) return EMPTY;
-      const { generation } = segment;
+      const { generation, written } = segment;
       try {
-        const result = await this.readSegment(segment, from, limits);
+        const result = await this.readSegment(segment, written.bytes, from, limits);
+        this.assertReadable(from);
         if (result !== undefined) return result;
-        return from < segment.endOffset && segment.endOffset < limits.upTo
-          ? await this.read(segment.endOffset as Offset, limits)
-          : EMPTY;
+        const next = Math.max(from, written.endOffset) as Offset;
+        return next < limits.upTo ? await this.read(next, limits) : EMPTY;
       } catch (error) {
         const replaced = segment.generation !== generation || !this.host.state.segments.includes(segment);
         if (replaced && attempt < MAX_ATTEMPTS) continue;
@@ -162,16 +168,21 @@ export class LogReader {
     }
   }
 
-  /** Undefined where no batch of the segment reaches to `from`. */
-  private async readSegment(segment: Segment, from: number, limits: ReadLimits): Promise<ReadResult | undefined> {
+  /** Reads from the segment's first `endBytes` of batches, since it grows meanwhile. Undefined where none of them reaches to `from`. */
+  private async readSegment(
+    segment: Segment,
+    endBytes: number,
+    from: number,
+    limits: ReadLimits,
+  ): Promise<ReadResult | undefined> {
     const place = await this.indexes.find(segment, from);
     return this.context.reads.run(() =>
       this.context.files.use(this.host.files.fileOf(segment), async (file) => {
         let at = place;
         let exact = place.positionBytes > 0;
-        let sizeBytes = wantedBytes(segment, place, limits.maxBytes);
+        let sizeBytes = wantedBytes(endBytes, place, limits.maxBytes);
         for (;;) {
-          const window = await this.fill(file, at, sizeBytes);
+          const window = await this.fill(file, at, limits.memory?.(sizeBytes) ?? Buffer.allocUnsafe(sizeBytes));
           const found = pick(window, at, exact, from, limits);
           switch (found.kind) {
             case 'found':
@@ -180,14 +191,14 @@ export class LogReader {
             case 'bad':
               throw new BadBatchError(at.positionBytes + found.atBytes, from, 'no batch that fits begins here');
             case 'more':
-              if (at.positionBytes + found.atBytes >= segment.written.bytes) return undefined;
+              if (at.positionBytes + found.atBytes >= endBytes) return undefined;
               if (found.atBytes === 0 && (window.length < sizeBytes || found.sizeBytes === 0))
                 throw new BadBatchError(at.positionBytes, from, 'the file ends within it');
               exact = false;
               at = { offset: found.offset, positionBytes: at.positionBytes + found.atBytes };
               sizeBytes = Math.min(
-                Math.max(found.sizeBytes, wantedBytes(segment, at, limits.maxBytes)),
-                segment.written.bytes - at.positionBytes,
+                Math.max(found.sizeBytes, wantedBytes(endBytes, at, limits.maxBytes)),
+                endBytes - at.positionBytes,
               );
           }
         }
@@ -195,8 +206,7 @@ export class LogReader {
     );
   }
 
-  private async fill(file: DiskFile, at: IndexPlace, sizeBytes: number): Promise<Buffer> {
-    const window = Buffer.allocUnsafe(sizeBytes);
+  private async fill(file: DiskFile, at: IndexPlace, window: Buffer): Promise<Buffer> {
     const startMs = this.context.clock.monotonicMs();
     const got = await file.read(SEGMENT_HEADER_BYTES + at.positionBytes, window);
     this.learn(startMs, got);
@@ -223,8 +233,30 @@ export class LogReader {
   }
 }
 
-function wantedBytes(segment: Segment, place: IndexPlace, maxBytes: number): number {
-  return Math.min(segment.written.bytes - place.positionBytes, maxBytes + LOOKAHEAD_BYTES);
+/** The entries' bytes in memory of their own: that of the tail is used again while a reader still has them (LOG-17). */
+function copyOf(tail: TailQueue, first: number, end: number, bytes: number): Buffer {
+  const copy = Buffer.allocUnsafe(bytes);
+  let filled = 0;
+  for (let at = first; at < end; at += 1) {
+    const entry = tail.at(at);
+    if (entry === undefined) break;
+    copyIntoShared(copy, filled, entry.bytes);
+    filled += entry.bytes.length;
+  }
+  return copy.subarray(0, filled);
+}
+
+function viewsOf(tail: TailQueue, first: number, end: number): Buffer[] {
+  const views: Buffer[] = [];
+  for (let at = first; at < end; at += 1) {
+    const entry = tail.at(at);
+    if (entry !== undefined) views.push(entry.bytes);
+  }
+  return views;
+}
+
+function wantedBytes(endBytes: number, place: IndexPlace, maxBytes: number): number {
+  return Math.max(Math.min(endBytes - place.positionBytes, maxBytes + LOOKAHEAD_BYTES), 0);
 }
 
 type Picked =

@@ -3,12 +3,14 @@ import type { Segment } from '@streamline/core/log/segment';
 import type { EngineContext } from './engine-context';
 import type { LogFiles } from './log-files';
 import { errnoOf } from './log-error';
+import type { Slab } from './tail-memory';
 import type { TailEntry, TailQueue } from './tail-queue';
 
-/** Most bytes and most chunks in one write. */
-const MAX_RUN_BYTES = 4 << 20;
+/** Most chunks in one write. */
 const MAX_RUN_CHUNKS = 1000;
 const MAX_REBUILDS = 3;
+/** Syncs of this share of a step wait for each other; smaller ones do not. */
+const LARGE_SYNC_SHARE = 1 / 4;
 /** Times that a sync begins anew because a file was given up meanwhile. */
 const MAX_ROUNDS = 5;
 
@@ -17,10 +19,13 @@ interface Run {
   readonly from: number;
   readonly segment: Segment;
   readonly generation: number;
-  readonly positionBytes: number;
+  /** Of the first batch, from the segment's first one on. */
+  readonly position: number;
   readonly endOffset: number;
   readonly bytes: number;
   readonly chunks: Buffer[];
+  /** Held until the write has ended: a truncation or deletion meanwhile drops the batches (LOG-17). */
+  readonly slabs: readonly Slab[];
 }
 
 /** What the writer needs of its log. */
@@ -63,13 +68,13 @@ export class LogWriter {
     for (;;) {
       this.writing ??= this.writeRuns().finally(() => (this.writing = undefined));
       await this.writing;
-      if (!this.hasWritable()) return;
+      if (this.nextWritable() === undefined) return;
     }
   }
 
-  private hasWritable(): boolean {
+  private nextWritable(): TailEntry | undefined {
     const next = this.host.tail.at(this.host.tail.indexOf(this.writtenEnd));
-    return next !== undefined && this.mayWrite(next, this.context.durablePosition);
+    return next !== undefined && this.mayWrite(next, this.context.durablePosition) ? next : undefined;
   }
 
   /** Resolves when no write is under way. */
@@ -117,56 +122,83 @@ export class LogWriter {
   }
 
   private async writeRuns(): Promise<void> {
-    for (;;) {
-      const run = this.nextRun();
-      if (run === undefined) return;
-      await this.context.writes.run(() => this.writeRun(run));
+    for (let next = this.nextWritable(); next !== undefined; next = this.nextWritable()) {
+      await this.writeRun(next.segment);
+      if (this.unsyncedBytes(next.segment) >= this.context.limits.syncStepBytes) this.startSync();
     }
   }
 
-  private async writeRun(run: Run): Promise<void> {
+  /** Of what a checkpoint will sync, in a partition whose acknowledgements do not wait for it. */
+  private unsyncedBytes({ written, synced }: Segment): number {
+    return this.host.state.durability === 'fsync' ? written.bytes - synced.bytes : 0;
+  }
+
+  /** Leaves checkpoints little to sync at once; beside further writes, and only where the disk has nothing large to sync. Failures are theirs, too. */
+  private startSync(): void {
+    if (this.syncing !== undefined || !this.context.largeSyncs.isFree) return;
+    this.syncing = this.syncSegments().finally(() => (this.syncing = undefined));
+    this.syncing.catch(() => undefined);
+  }
+
+  /** Writes the next batches of a segment, as many as there are when their turn comes. */
+  private async writeRun(segment: Segment): Promise<void> {
+    let { generation } = segment;
+    let run: Run | undefined;
     try {
-      await this.host.files.write(run.segment, run.positionBytes, run.chunks);
+      await this.host.files.write(segment, this.host.state.durability === 'page-cache', (bytesMax) => {
+        run = this.nextRun(segment, bytesMax);
+        generation = segment.generation;
+        return run;
+      });
     } catch (error) {
       if (errnoOf(error) === 'ENOSPC') this.context.space.noteFull();
-      else if (run.segment.generation === run.generation) await this.rebuild(run.segment, error);
+      else if (segment.generation === generation) await this.rebuild(segment, error);
       throw error;
+    } finally {
+      for (const slab of run?.slabs ?? []) this.context.memory.release(slab);
     }
+    if (run !== undefined) this.wrote(run);
+  }
+
+  private wrote(run: Run): void {
     // A truncation took the batches away, or a failed sync asks for earlier ones again (S-9).
     if (run.segment.generation !== run.generation || this.writtenEnd !== run.from) return;
-    run.segment.written = { bytes: run.positionBytes + run.bytes, endOffset: run.endOffset };
+    run.segment.written = { bytes: run.position + run.bytes, endOffset: run.endOffset };
     this.writtenEnd = run.endOffset;
     this.context.addUnwritten(-run.bytes);
     this.host.written();
   }
 
-  /** The next stretch of batches that lie one after the other in one segment. */
-  private nextRun(): Run | undefined {
+  /** The next stretch of batches, where they are of this segment; its memory is held. */
+  private nextRun(segment: Segment, bytesMax: number): Run | undefined {
     const { tail } = this.host;
     const durable = this.context.durablePosition;
     const from = tail.indexOf(this.writtenEnd);
     const first = tail.at(from);
-    if (first === undefined || !this.mayWrite(first, durable)) return undefined;
+    if (first === undefined || first.segment !== segment || !this.mayWrite(first, durable)) return undefined;
     const chunks: Buffer[] = [];
+    const slabs: Slab[] = [];
     let bytes = 0;
     let last = first;
     for (let at = from; ; at += 1) {
       const entry = tail.at(at);
-      if (entry === undefined || entry.segment !== first.segment || !this.mayWrite(entry, durable)) break;
-      if (bytes > 0 && (bytes + entry.bytes.length > MAX_RUN_BYTES || chunks.length >= MAX_RUN_CHUNKS)) break;
+      if (entry === undefined || entry.segment !== segment || !this.mayWrite(entry, durable)) break;
+      if (bytes > 0 && (bytes + entry.bytes.length > bytesMax || chunks.length >= MAX_RUN_CHUNKS)) break;
       pushMerged(chunks, entry.bytes);
+      if (slabs.at(-1) !== entry.slab) slabs.push(entry.slab);
       bytes += entry.bytes.length;
       last = entry;
     }
-    const { segment, positionBytes } = first;
+    for (const slab of slabs) this.context.memory.hold(slab);
     return {
       from: this.writtenEnd,
       segment,
       generation: segment.generation,
-      positionBytes,
+      position: first.positionBytes,
       endOffset: last.endOffset,
       bytes,
       chunks,
+      slabs,
     };
   }
 
@@ -182,7 +214,7 @@ export class LogWriter {
       if (!file.exists || (segment.written.bytes === segment.synced.bytes && !file.unsynced)) continue;
       if (!this.host.state.segments.includes(segment)) continue;
       try {
-        await this.host.files.sync(segment);
+        await this.syncSegment(segment);
       } catch (error) {
         await this.syncFailed(segment, error);
         throw error;
@@ -193,9 +225,30 @@ export class LogWriter {
     this.host.synced();
   }
 
+  private syncSegment(segment: Segment): Promise<void> {
+    const { largeSyncs, limits } = this.context;
+    const isLarge = this.unsyncedBytes(segment) >= limits.syncStepBytes * LARGE_SYNC_SHARE;
+    return isLarge ? largeSyncs.run(() => this.host.files.sync(segment)) : this.host.files.sync(segment);
+  }
+
   private async syncFailed(segment: Segment, error: unknown): Promise<void> {
     if (errnoOf(error) === 'ENOSPC') this.context.space.noteFull();
     await this.rebuild(segment, error);
+  }
+
+  /**
+   * A file that was cut, and lacks nothing, could not be synced: what it may hold behind the cut means nothing, and nothing is put into it
+   * any more. What is whole of it stands; where that is nothing another file takes its place.
+   */
+  private async abandonFile(segment: Segment): Promise<void> {
+    const { state, files } = this.host;
+    if (segment.appended.bytes > 0) {
+      segment.closed = true;
+      files.giveUpRest(segment);
+      return;
+    }
+    const { given } = state.replaceUnsynced(segment, segment.baseOffset, this.context.clock.wallMs());
+    if (given !== undefined) await files.remove(given).catch(() => undefined);
   }
 
   /**
@@ -206,6 +259,9 @@ export class LogWriter {
   async rebuild(segment: Segment, error: unknown): Promise<void> {
     const { state, tail, files } = this.host;
     if (!state.segments.includes(segment)) return;
+    if (state.durability === 'fsync' && segment.appended.bytes === segment.synced.bytes) {
+      return this.abandonFile(segment);
+    }
     this.rebuilds += 1;
     const path = files.pathOf(segment, 'log');
     const from = tail.indexOf(segment.synced.endOffset);
@@ -251,7 +307,7 @@ function bytesBetween(tail: TailQueue, from: number, to: number): number {
 }
 
 /** Adds a chunk, joining it with the last one where both lie next to each other in one allocation. */
-export function pushMerged(chunks: Buffer[], chunk: Buffer): void {
+function pushMerged(chunks: Buffer[], chunk: Buffer): void {
   const last = chunks[chunks.length - 1];
   if (last !== undefined && last.buffer === chunk.buffer && last.byteOffset + last.length === chunk.byteOffset) {
     chunks[chunks.length - 1] = Buffer.from(last.buffer as ArrayBuffer, last.byteOffset, last.length + chunk.length);

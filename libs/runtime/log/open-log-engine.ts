@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { RECORD_BATCH_BYTES_MAX } from '@streamline/core/types/limits';
 import { openJournal } from '../journal/open-journal';
 import type { JournalOptions } from '../journal/journal-options';
 import type { Clock } from '../ports/clock';
@@ -7,7 +8,7 @@ import type { Journal, JournalRecovery } from '../ports/journal';
 import type { Random } from '../ports/random';
 import { Catalogue } from './catalogue';
 import { Engine } from './engine';
-import { readIncarnation, writeIncarnation } from './incarnation-marker';
+import { IncarnationKeeper, readIncarnation } from './incarnation-marker';
 import type { Incarnation } from './incarnation-marker';
 import type { LogEngine, PartitionKey } from './log-engine';
 import { LogError, errnoOf } from './log-error';
@@ -23,11 +24,11 @@ export type LogJournalOptions = Pick<
   'fileBytes' | 'fileCount' | 'groupBytesMax' | 'pendingBytesMax' | 'reserveBytes' | 'sealDelayMs' | 'onGroup'
 >;
 
-/** A ring of 512 MiB; batches of up to 8 MiB. Small files, since a start reads the newest one. */
+/** A ring of 512 MiB; a group holds the largest batch and what stands around it. Small files, since a start reads the newest one. */
 export const DEFAULT_LOG_JOURNAL: LogJournalOptions = {
   fileBytes: 32 << 20,
   fileCount: 16,
-  groupBytesMax: (8 << 20) + 4096,
+  groupBytesMax: RECORD_BATCH_BYTES_MAX + 4096,
   pendingBytesMax: 32 << 20,
 };
 
@@ -47,9 +48,11 @@ export interface LogEngineOptions {
 
 /** What was found, and what it took. */
 export interface LogRecovery extends RecoveryCounts {
+  /** The directory did not exist, or was empty. */
+  readonly isNew: boolean;
   /** The last process stopped cleanly. */
   readonly cleanStop: boolean;
-  /** The machine was not restarted since: the page cache is what it was. */
+  /** The machine was not restarted since the last process that was registered ran: the page cache is what it was. */
   readonly sameBoot: boolean;
   /** Of the last process that stopped cleanly, -1 where there is none. */
   readonly brokerEpoch: number;
@@ -72,6 +75,9 @@ export interface OpenedLogEngine {
   readonly recovery: LogRecovery;
 }
 
+/** The marker is lost: the last process may have ended in any way, and the machine may have been restarted since (P-2). */
+const NOTHING_KNOWN: Incarnation = { clean: false, bootId: '', brokerEpoch: -1 };
+
 /**
  * Opens all partition logs of a directory, making it where there is none, and brings them to where they were: nothing that was
  * acknowledged is missing, nothing that was not sent is there. Ends with a full checkpoint where anything had to be recovered (S-8).
@@ -80,20 +86,19 @@ export interface OpenedLogEngine {
 export async function openLogEngine(options: LogEngineOptions): Promise<OpenedLogEngine> {
   const { disk, clock, directory } = options;
   const startMs = clock.monotonicMs();
-  await makeDirectories(disk, directory);
-  const before = await readIncarnation(disk, directory);
+  const isNew = await makeDirectories(disk, directory);
+  const before = (await readIncarnation(disk, directory)) ?? (isNew ? undefined : NOTHING_KNOWN);
   const { catalogue, state } = await Catalogue.open(disk, directory, options.random);
-  await writeIncarnation(disk, directory, { clean: false, bootId: options.bootId, brokerEpoch: before?.brokerEpoch ?? -1 });
+  const incarnation = new IncarnationKeeper(disk, directory, options.bootId, before);
+  await incarnation.begin();
   const limits = { ...DEFAULT_LOG_LIMITS, ...options.limits };
   const parts = { disk, clock, random: options.random, directory, limits, catalogue, redo: state.redo };
-  const engine = new Engine(parts, (brokerEpoch) =>
-    writeIncarnation(disk, directory, { clean: true, bootId: options.bootId, brokerEpoch }),
-  );
+  const engine = new Engine(parts, incarnation);
   const clean = before?.clean ?? state.records.size === 0;
   const recovery = new Recovery(engine, state.records.values(), state.nextSlot, state.redo, clean);
   const journalDirectory = options.journalDirectory ?? `${directory}/journal`;
   if (!clean) await catalogue.secure(state);
-  await refuseLostJournal(disk, journalDirectory, state.redo);
+  await refuseLostJournal(disk, journalDirectory, state.redo, before);
   const opened = await openJournal(
     {
       ...(options.journal ?? DEFAULT_LOG_JOURNAL),
@@ -115,9 +120,12 @@ export async function openLogEngine(options: LogEngineOptions): Promise<OpenedLo
   return { engine, journal: opened.journal, recovery: summary(engine, recovery, opened.recovery, before, options, durationMs) };
 }
 
-async function makeDirectories(disk: Disk, directory: string): Promise<void> {
+/** True: they were not there, and nothing ever was. */
+async function makeDirectories(disk: Disk, directory: string): Promise<boolean> {
+  let isNew = false;
   for (const path of [directory, partitionsPath(directory)]) {
-    if (await disk.exists(path)) continue;
+    isNew = !(await disk.exists(path));
+    if (!isNew) continue;
     try {
       await disk.makeDirectory(path);
     } catch (error) {
@@ -126,17 +134,30 @@ async function makeDirectories(disk: Disk, directory: string): Promise<void> {
   }
   await disk.syncDirectory(directory);
   await disk.syncDirectory(dirname(directory));
+  return isNew;
 }
 
-/** A journal that the catalogue has used is never begun anew: positions in it would mean other records than those in the catalogue. */
-async function refuseLostJournal(disk: Disk, journalDirectory: string, redo: number): Promise<void> {
-  if (redo <= 0) return;
+/**
+ * A journal is never begun anew where the catalogue has used it, since positions in it would mean other records than those in
+ * the catalogue; nor where a process has stopped cleanly before, which may have left batches to its replay.
+ */
+async function refuseLostJournal(
+  disk: Disk,
+  journalDirectory: string,
+  redo: number,
+  before: Incarnation | undefined,
+): Promise<void> {
+  const hasStopped = before !== undefined && (before.clean || before.brokerEpoch >= 0);
+  if (redo <= 0 && !hasStopped) return;
   const names = await disk.list(journalDirectory).catch((error: unknown): string[] => {
     if (errnoOf(error) === 'ENOENT') return [];
     throw error;
   });
   if (names.some((name) => name.endsWith('.journal'))) return;
-  throw new LogError('damaged', `${journalDirectory}: the journal is gone, of which the catalogue knows position ${redo}`);
+  throw new LogError(
+    'damaged',
+    `${journalDirectory}: the journal is gone, which held acknowledged batches (the catalogue knows position ${redo})`,
+  );
 }
 
 /** The journal gave records back that only a later catalogue than this one accounts for: the catalogue is older than the journal. */
@@ -166,6 +187,7 @@ function summary(
   );
   return {
     ...recovery.counts,
+    isNew: before === undefined,
     cleanStop: before?.clean ?? true,
     sameBoot,
     brokerEpoch: before?.brokerEpoch ?? -1,

@@ -26,12 +26,10 @@ export async function adoptScanned(log: DiskPartitionLog, names: readonly string
     .filter((file) => file !== undefined)
     .sort((a, b) => a.baseOffset - b.baseOffset || b.revision - a.revision);
   for (const file of files) {
-    if (
-      file.baseOffset !== log.state.endOffset ||
-      file.baseOffset >= limitOffset ||
-      file.baseOffset === log.state.active?.baseOffset
-    )
-      continue;
+    const { endOffset, segments } = log.state;
+    // A log that began anew within a batch has that batch as its first.
+    const continues = file.baseOffset === endOffset || (file.baseOffset < endOffset && segments.length === 0);
+    if (!continues || file.baseOffset >= limitOffset || file.baseOffset === log.state.active?.baseOffset) continue;
     const segment = new Segment(file.baseOffset, file.revision, log.context.clock.wallMs());
     log.files.adopt(segment);
     const bytes = (await headerFits(log, segment)) ? await scanFile(log, segment, limitOffset) : 0;
@@ -58,7 +56,8 @@ async function scanFile(log: DiskPartitionLog, segment: Segment, limitOffset: nu
     const window = new ScanWindow(file);
     for (;;) {
       const head = await window.batchAt(SEGMENT_HEADER_BYTES + segment.appended.bytes);
-      if (head === undefined || head.baseOffset !== segment.appended.endOffset || head.lastOffset >= limitOffset) break;
+      if (head === undefined || head.baseOffset !== segment.appended.endOffset) break;
+      if (head.lastOffset >= limitOffset || head.lastOffset < log.state.endOffset) break;
       if (!log.state.segments.includes(segment)) log.state.adoptSegment(segment);
       log.state.append(segment, head, log.config.indexIntervalBytes);
       segment.written = segment.appended;
@@ -87,8 +86,10 @@ class ScanWindow {
 
   private async cover(position: number, sizeBytes: number): Promise<boolean> {
     if (position >= this.position && position + sizeBytes <= this.position + this.bytes.length) return true;
-    if (position + sizeBytes > (await this.file.size())) return false;
-    const window = Buffer.allocUnsafe(Math.max(WINDOW_BYTES, sizeBytes));
+    const leftBytes = (await this.file.size()) - position;
+    if (sizeBytes > leftBytes) return false;
+    // Ten thousand small files are scanned as fast as they are read only where their windows are small, too.
+    const window = Buffer.allocUnsafe(Math.max(Math.min(WINDOW_BYTES, leftBytes), sizeBytes));
     this.bytes = window.subarray(0, await this.file.read(position, window));
     this.position = position;
     return this.bytes.length >= sizeBytes;

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { LeaderEpoch } from '@streamline/core/types/ids';
 import { EpochHistory } from '@streamline/core/log/epoch-history';
 import type { LogConfig } from '@streamline/core/log/log-config';
@@ -6,7 +7,7 @@ import { ReplayPlan } from '@streamline/core/log/replay-plan';
 import type { PartitionReplay } from '@streamline/core/log/replay-plan';
 import type { Segment } from '@streamline/core/log/segment';
 import type { JournalPosition, JournalRecord } from '../ports/journal';
-import { BadBatchError, batchHeadAt, walkBatches } from './batch-walk';
+import { BadBatchError, batchHeadAt, endOffsetAt, walkBatches } from './batch-walk';
 import type { DiskPartitionLog } from './disk-partition-log';
 import type { Engine } from './engine';
 import { decodeRecord } from './journal-records';
@@ -15,7 +16,7 @@ import { LogError, errnoOf } from './log-error';
 import { producersBelow } from './producer-scan';
 import { adoptScanned } from './page-cache-scan';
 import { SEGMENT_HEADER_BYTES, segmentHeaderFault } from './segment-header';
-import { deletedPath, parseSegmentFileName, partitionPath } from './segment-path';
+import { deletedPath, parseSegmentFileName, partitionPath, partitionsPath } from './segment-path';
 import { forEachParallel } from './semaphore';
 
 const PARALLEL = 4;
@@ -50,6 +51,8 @@ export class Recovery {
   private readonly logs = new Map<PartitionReplay, DiskPartitionLog>();
   private readonly appliedEnds = new Map<DiskPartitionLog, number>();
   private preparing: Promise<void> | undefined;
+  /** Names below the directory of all partitions, before anything was written. */
+  private directories: ReadonlySet<string> = new Set();
 
   constructor(
     private readonly engine: Engine,
@@ -66,7 +69,7 @@ export class Recovery {
     if (record.position <= this.redo) return;
     const entry = decodeRecord(record.type, record.payload);
     if ('control' in entry) this.plan.noteControl(entry.control, record.position);
-    else this.plan.noteBatch(entry.batch.slot);
+    else this.plan.noteBatch(entry.batch.slot, endOffsetAt(entry.batch.bytes, 0));
   }
 
   /** Second pass over the journal. */
@@ -90,7 +93,7 @@ export class Recovery {
     this.counts.batchesApplied += 1;
     this.counts.bytesApplied += head.sizeBytes;
     this.appliedEnds.set(log, head.lastOffset + 1);
-    log.take(head, Buffer.from(entry.batch.bytes), this.engine.clock.wallMs(), record.position);
+    log.replay(head, entry.batch.bytes, this.engine.clock.wallMs(), record.position);
     if (this.engine.cache.pressed) await this.syncAll();
   }
 
@@ -111,6 +114,8 @@ export class Recovery {
       this.engine.partitionsDirectory.changed();
     }
     for (const log of this.logs.values()) {
+      // It began anew there, and nothing was appended since or all of that is lost.
+      if (log.state.endOffset < log.state.logStartOffset) log.state.endOffset = log.state.logStartOffset;
       log.stableEndOffset = log.logEndOffset;
       log.state.epochs.endAt(log.logEndOffset);
       log.leaderEpoch = log.state.epochs.latestEpoch as LeaderEpoch;
@@ -148,6 +153,8 @@ export class Recovery {
       else log.maintenance.removeBelowStart();
       if (replay.touched) this.engine.dirty(log);
     }
+    // One look instead of one for each partition: most of many small ones have no directory before their first checkpoint.
+    if (work.length > 0) this.directories = new Set(await this.engine.disk.list(partitionsPath(this.engine.root)));
     const replays = new Map([...this.logs].map(([replay, log]) => [log, replay]));
     await forEachParallel(work, PARALLEL, async (log) => {
       const replay = replays.get(log);
@@ -164,13 +171,16 @@ export class Recovery {
   private async bringBack(log: DiskPartitionLog, replay: PartitionReplay): Promise<void> {
     if (log.offlineReason !== undefined) return;
     const names = await this.namesIn(log);
-    if (names.length > 0) log.files.adoptDirectory();
     const found = new Set(names.map((name) => `${log.files.directory}/${name}`));
+    // Names that the catalogue relies on are durable; of others a killed process leaves that open.
+    const allKnown = log.state.segments.every((segment) => found.has(log.files.pathOf(segment, 'log')));
+    if (names.length > 0 && !(allKnown && log.state.segments.length > 0 && this.strangers(log, names).length === 0))
+      log.files.adoptDirectory();
     log.state.dropRemoved((segment) => found.has(log.files.pathOf(segment, 'log')), replay.cutOffset());
     await this.cut(log, replay);
     if (log.offlineReason !== undefined) return;
     const strangers = this.strangers(log, names);
-    if (log.state.durability === 'page-cache') {
+    if (log.state.durability === 'page-cache' && !this.cleanStop) {
       this.counts.pageCacheBytesKept += await adoptScanned(log, strangers, replay.scanLimit);
       this.scanned.push(log.key);
       this.engine.dirty(log);
@@ -188,6 +198,7 @@ export class Recovery {
   }
 
   private async namesIn(log: DiskPartitionLog): Promise<string[]> {
+    if (!this.directories.has(basename(log.files.directory))) return [];
     try {
       return await this.engine.disk.list(log.files.directory);
     } catch (error) {

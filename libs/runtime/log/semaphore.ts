@@ -5,6 +5,11 @@ export class Semaphore {
 
   constructor(private readonly permits: number) {}
 
+  /** A task would run at once. */
+  get isFree(): boolean {
+    return this.running < this.permits;
+  }
+
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.running >= this.permits) await new Promise<void>((resolve) => this.waiting.push(resolve));
     else this.running += 1;

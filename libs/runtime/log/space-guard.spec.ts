@@ -10,12 +10,14 @@ describe('the space guard', () => {
   let clock: VirtualClock;
   let freeBytes: number;
   let guard: SpaceGuard;
+  let rooms: number;
 
   beforeEach(async () => {
     clock = new VirtualClock();
     freeBytes = 1_000;
     const disk: Pick<Disk, 'space'> = { space: () => Promise.resolve({ freeBytes, totalBytes: 10_000 }) };
-    guard = new SpaceGuard(disk as Disk, clock, '/data', MARGIN_BYTES);
+    rooms = 0;
+    guard = new SpaceGuard(disk as Disk, clock, '/data', MARGIN_BYTES, () => (rooms += 1));
     await guard.refresh();
   });
 
@@ -54,5 +56,26 @@ describe('the space guard', () => {
     await Promise.resolve();
     await Promise.resolve();
     expect(guard.allows(false)).toBe(true);
+  });
+
+  it('tells once that there is room again for what a full disk refused, and nothing more when it is closed', async () => {
+    const pass = async (seconds: number): Promise<void> => {
+      for (let second = 0; second < seconds; second += 1) {
+        clock.advance(A_SECOND_MS);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    guard.unwrittenBytes += 500;
+    freeBytes = 300;
+    guard.noteFull();
+    await pass(5);
+    expect(rooms).toBe(0);
+    freeBytes = 1_000;
+    await pass(5);
+    expect(rooms).toBe(1);
+    guard.noteFull();
+    guard.close();
+    await pass(5);
+    expect(rooms).toBe(1);
   });
 });

@@ -1,8 +1,10 @@
 import { hasSpace } from '@streamline/core/log/space-policy';
-import type { Clock } from '../ports/clock';
+import type { Cancel, Clock } from '../ports/clock';
 import type { Disk } from '../ports/disk';
 
 const FRESH_FOR_MS = 1000;
+/** A disk that was full is asked so often whether it still is. */
+const LOOK_AGAIN_MS = 1000;
 
 /**
  * Answers whether appends have room (S-10) from a figure that is at most about a second old, less what was written since; asking
@@ -17,12 +19,15 @@ export class SpaceGuard {
   private writtenWhenAsked = 0;
   private askedAtMs = Number.NEGATIVE_INFINITY;
   private asking = false;
+  private cancelLook: Cancel | undefined;
 
+  /** @param onRoom a write failed as the disk was full, and there is room again */
   constructor(
     private readonly disk: Disk,
     private readonly clock: Clock,
     private readonly path: string,
     private readonly marginBytes: number,
+    private readonly onRoom: () => void,
   ) {}
 
   get unwrittenBytes(): number {
@@ -40,10 +45,25 @@ export class SpaceGuard {
     return hasSpace({ freeBytes, unwrittenBytes: this.unwritten, marginBytes: this.marginBytes, internal });
   }
 
-  /** The disk just said that it is full, whatever was measured. */
+  /** The disk just said that it is full, whatever was measured. What could not be written waits for `onRoom`. */
   noteFull(): void {
     this.freeBytes = 0;
     this.askedAtMs = this.clock.monotonicMs();
+    this.lookAgain();
+  }
+
+  /** Looks no more. */
+  close(): void {
+    this.cancelLook?.();
+  }
+
+  private lookAgain(): void {
+    this.cancelLook ??= this.clock.schedule(LOOK_AGAIN_MS, () => {
+      this.cancelLook = undefined;
+      // What waits is counted as unwritten already.
+      if (this.allows(true)) this.onRoom();
+      else this.lookAgain();
+    });
   }
 
   /** Asks the disk. Where that fails the last figure stands: the writes themselves will tell. */

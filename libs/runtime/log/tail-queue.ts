@@ -1,5 +1,6 @@
 import type { Segment } from '@streamline/core/log/segment';
 import type { JournalPosition } from '../ports/journal';
+import type { Slab } from './tail-memory';
 
 /** The owner of a tail entry, as far as eviction and durability need it. */
 export interface TailOwner {
@@ -13,7 +14,9 @@ export interface TailEntry {
   readonly owner: TailOwner;
   readonly baseOffset: number;
   readonly endOffset: number;
-  readonly bytes: Buffer;
+  /** A view of its slab, for the engine alone and only until it leaves the tail: then it is empty. */
+  bytes: Buffer;
+  readonly slab: Slab;
   readonly maxTimestamp: number;
   /** Replaced when the batch moves to another segment (S-9). */
   segment: Segment;

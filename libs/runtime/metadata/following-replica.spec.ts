@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { MetadataRecord } from '@streamline/core/metadata/records';
 import type { MetadataIndex } from '@streamline/core/types/ids';
 import { SeededRandom } from '@streamline/testing/time/seeded-random';
+import { until } from '@streamline/testing/time/until';
 import { VirtualClock } from '@streamline/testing/time/virtual-clock';
 import type {
   FollowMetadataRequest,
@@ -54,7 +55,7 @@ function snapshot(index: number, records: MetadataRecord[]): FollowMetadataRespo
   return message(index, records, { snapshotStart: true, snapshotEnd: true });
 }
 
-function follow() {
+function follow(isRetired: (error: unknown) => Promise<boolean> = () => Promise.resolve(false)) {
   const controller = new FakeController();
   const clock = new VirtualClock();
   const fatal: Error[] = [];
@@ -67,6 +68,7 @@ function follow() {
     random: new SeededRandom(1),
     log,
     onFatal: (error) => fatal.push(error),
+    isRetired,
   });
   replica.subscribe((change) => changes.push(change));
   const reached = (index: number) => replica.waitFor(index as MetadataIndex, 1_000_000);
@@ -153,6 +155,20 @@ describe('FollowingReplica', () => {
       expect(replica.image.clusterId).toBe('clusterclustercluster0');
       await replica.stop();
     }
+  });
+
+  it('ends for good, quietly, where whoever is asked about a failure says so', async () => {
+    const asked: unknown[] = [];
+    const { controller, clock, replica, warnings } = follow((error) => Promise.resolve(asked.push(error) === 2));
+    controller.send(snapshot(3, [CLUSTER]), new Error('connection reset'));
+    await replica.start();
+    await connections(controller, clock, 2);
+    controller.send(new Error('retired'));
+    await until(() => asked.length === 2);
+    clock.advance(100_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([controller.requests.length, warnings.length]).toEqual([2, 1]);
+    await replica.stop();
   });
 
   it('no longer tells those who left', async () => {

@@ -3,6 +3,7 @@ import { MetadataState, nothingTouched } from '@streamline/core/metadata/metadat
 import type { MetadataIndex } from '@streamline/core/types/ids';
 import type { Clock } from '@streamline/runtime/ports/clock';
 import type { Random } from '@streamline/runtime/ports/random';
+import { backOff } from '@streamline/runtime/time/back-off';
 import type { FollowMetadataResponse } from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
 import type { ControllerPort } from '@streamline/wire/contracts/ports';
 import type { MetadataChange, MetadataReplica } from './metadata-replica';
@@ -35,6 +36,8 @@ export interface FollowingReplicaOptions {
   readonly follower?: string;
   /** The log cannot be understood (a newer version wrote it), or became another cluster's: following has ended for good. */
   readonly onFatal?: (error: Error) => void;
+  /** Asked when following failed: true where the controller's node has no place in its cluster any more, so that it has ended for good. */
+  readonly isRetired?: (error: unknown) => Promise<boolean>;
 }
 
 /** The metadata became another cluster's. */
@@ -106,6 +109,7 @@ export class FollowingReplica implements MetadataReplica {
           this.options.onFatal?.(error);
           return;
         }
+        if ((await this.options.isRetired?.(error)) === true) return;
         this.#report(error instanceof Error ? error.message : String(error));
       }
       await this.#pause(signal);
@@ -159,14 +163,14 @@ export class FollowingReplica implements MetadataReplica {
 
   #pause(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.options;
-    const longest = Math.min(BACKOFF_MS_MIN * 2 ** Math.min(this.#failures, 10), BACKOFF_MS_MAX);
+    const delayMs = backOff({ attempt: this.#failures, minMs: BACKOFF_MS_MIN, maxMs: BACKOFF_MS_MAX, random });
     return new Promise((resolve) => {
       const done = (): void => {
         cancel();
         signal.removeEventListener('abort', done);
         resolve();
       };
-      const cancel = clock.schedule((longest * (1 + random.next())) / 2, done);
+      const cancel = clock.schedule(delayMs, done);
       signal.addEventListener('abort', done);
       if (signal.aborted) done();
     });

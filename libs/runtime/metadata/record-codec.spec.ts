@@ -11,10 +11,11 @@ const nodes = fc.array(node, { maxLength: 5 });
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 const kind = <Kind extends MetadataRecord['kind']>(name: Kind) => fc.constant(name);
 const endpoint = fc.record({ name: fc.constantFrom('kafka', 'storage', 'controller'), host: fc.string(), port: small });
+const feature = fc.record({ name: fc.string(), minLevel: small, maxLevel: small });
 
 const record: fc.Arbitrary<MetadataRecord> = fc.oneof(
   fc.record({ kind: kind('cluster'), clusterId: id }),
-  fc.record({ kind: kind('featureLevel'), name: fc.string(), level: small }),
+  fc.record({ kind: kind('featureLevel'), name: fc.constant('metadata.version'), level: fc.constantFrom(0, 1) }),
   fc.record({
     kind: kind('registerBroker'),
     brokerId: node,
@@ -23,6 +24,7 @@ const record: fc.Arbitrary<MetadataRecord> = fc.oneof(
     directoryId: id,
     endpoints: fc.array(endpoint) as fc.Arbitrary<never>,
     rack: maybe(fc.string()),
+    features: maybe(fc.array(feature, { minLength: 1, maxLength: 3 })),
     fenced: fc.boolean(),
   }),
   fc.record({
@@ -42,6 +44,9 @@ const record: fc.Arbitrary<MetadataRecord> = fc.oneof(
     isr: nodes,
     elr: nodes,
     lastKnownElr: nodes,
+    addingReplicas: nodes,
+    removingReplicas: nodes,
+    failedReplicas: nodes,
     leader: maybe(node) as fc.Arbitrary<never>,
     leaderEpoch: small,
     partitionEpoch: small,
@@ -54,6 +59,9 @@ const record: fc.Arbitrary<MetadataRecord> = fc.oneof(
     isr: maybe(nodes),
     elr: maybe(nodes),
     lastKnownElr: maybe(nodes),
+    addingReplicas: maybe(nodes),
+    removingReplicas: maybe(nodes),
+    failedReplicas: maybe(nodes),
     leader: fc.oneof(fc.constant(null), maybe(node)) as fc.Arbitrary<never>,
     bumpLeaderEpoch: fc.boolean(),
   }),
@@ -86,6 +94,16 @@ describe('the codec of metadata records', () => {
     );
   });
 
+  it('stops at a feature, or a level of one, that it does not know', () => {
+    const finalized = (name: string, level: number) => () => decodeRecord(encodeRecord({ kind: 'featureLevel', name, level }));
+    expect(finalized('metadata.version', 1)).not.toThrow();
+    expect(finalized('metadata.version', 3)).toThrow(
+      /the feature metadata.version at level 3 \(this version knows levels up to 2\), which this version/,
+    );
+    expect(finalized('share.version', 1)).toThrow(UnknownRecordError);
+    expect(finalized('share.version', 0)).not.toThrow();
+  });
+
   it('stops at a listener, a broker state or a resource type that it does not know', () => {
     const registration = { brokerId: 1, brokerEpoch: 1, incarnationId: '', directoryId: '', rack: undefined, fenced: true };
     const endpoints = [{ name: 'telnet', host: 'h', port: 1 }];
@@ -96,5 +114,15 @@ describe('the codec of metadata records', () => {
     expect(() => decodeRecord(encodeRecord(state as never))).toThrow(/broker state 0/);
     const config = { kind: 'config', resourceType: 9, resourceName: '', name: 'n', value: '' };
     expect(() => decodeRecord(encodeRecord(config as never))).toThrow(/resource type 9/);
+  });
+
+  it('leaves nothing of a record that could not be encoded in the next one, nor of one record in another', () => {
+    const topic: MetadataRecord = { kind: 'topic', topicId: 'AAAAAAAAAAAAAAAAAAAAAQ' as never, name: 'orders' };
+    const first = encodeRecord(topic);
+    const copy = Buffer.from(first);
+    const tooLarge = { kind: 'featureLevel', name: 'x'.repeat(300), level: 2 ** 40 };
+    expect(() => encodeRecord(tooLarge as never)).toThrow();
+    expect(copy.equals(encodeRecord(topic))).toBe(true);
+    expect(copy.equals(first)).toBe(true);
   });
 });

@@ -1,5 +1,12 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { unknownFeatureLevel } from '@streamline/core/metadata/features';
 import type { BrokerState, ConfigResourceType, Endpoint, ListenerName } from '@streamline/core/metadata/image';
-import type { MetadataRecord, PartitionChangeRecord, PartitionRecord } from '@streamline/core/metadata/records';
+import type {
+  MetadataRecord,
+  PartitionChangeRecord,
+  PartitionRecord,
+  RegisterBrokerRecord,
+} from '@streamline/core/metadata/records';
 import type {
   BrokerEpoch,
   ClusterId,
@@ -11,9 +18,11 @@ import type {
 } from '@streamline/core/types/ids';
 import type {
   BrokerEndpoint,
+  FeatureLevelRecord,
   Int32List,
   PartitionChangeRecord as WirePartitionChange,
   PartitionRecord as WirePartition,
+  RegisterBrokerRecord as WireRegistration,
 } from '@streamline/wire/contracts/generated/streamline/metadata/v1/metadata';
 import {
   BrokerState as WireBrokerState,
@@ -45,9 +54,18 @@ const STATES: readonly (readonly [BrokerState, WireBrokerState])[] = [
 ];
 const LISTENERS: readonly ListenerName[] = ['kafka', 'controller', 'storage', 'gateway', 'admin'];
 
+/** One for all: a writer brings a buffer outside of the heap, and a start encodes a record for each partition twice. */
+const writer = new BinaryWriter();
+
 /** streamline.metadata.v1.MetadataRecord, encoded. */
 export function encodeRecord(record: MetadataRecord): Uint8Array {
-  return Wire.encode({ record: toWire(record) }).finish();
+  try {
+    return Wire.encode({ record: toWire(record) }, writer).finish();
+  } catch (error) {
+    // It begins anew, and what it has half written is nobody's.
+    writer.finish();
+    throw error;
+  }
 }
 
 /** Fails with UnknownRecordError for a record of a newer version, and with a plain Error for bytes that are none. */
@@ -64,7 +82,7 @@ function toWire(record: MetadataRecord): WireRecord {
     case 'featureLevel':
       return { $case: 'featureLevel', value: { name: record.name, level: record.level } };
     case 'registerBroker':
-      return { $case: 'registerBroker', value: { ...record, endpoints: record.endpoints.map((each) => ({ ...each })) } };
+      return { $case: 'registerBroker', value: registrationToWire(record) };
     case 'brokerState':
       return { $case: 'brokerState', value: { ...record, state: stateToWire(record.state) } };
     case 'unregisterBroker':
@@ -84,6 +102,25 @@ function toWire(record: MetadataRecord): WireRecord {
   }
 }
 
+function registrationToWire(record: RegisterBrokerRecord): WireRegistration {
+  const { endpoints, features = [], ...rest } = record;
+  return { ...rest, endpoints: endpoints.map((each) => ({ ...each })), features: features.map((each) => ({ ...each })) };
+}
+
+function registrationFromWire(value: WireRegistration): RegisterBrokerRecord {
+  const { brokerId, brokerEpoch, incarnationId, directoryId, endpoints, rack, features, fenced } = value;
+  return {
+    kind: 'registerBroker',
+    ...broker(brokerId, brokerEpoch),
+    incarnationId,
+    directoryId: directoryId as DirectoryId,
+    endpoints: endpoints.map(endpointFromWire),
+    rack,
+    features: features.length === 0 ? undefined : features,
+    fenced,
+  };
+}
+
 function partitionToWire(record: PartitionRecord): WirePartition {
   return {
     topicId: record.topicId,
@@ -92,6 +129,9 @@ function partitionToWire(record: PartitionRecord): WirePartition {
     isr: [...record.isr],
     elr: [...record.elr],
     lastKnownElr: [...record.lastKnownElr],
+    addingReplicas: [...record.addingReplicas],
+    removingReplicas: [...record.removingReplicas],
+    failedReplicas: [...record.failedReplicas],
     leader: record.leader ?? NO_LEADER,
     leaderEpoch: record.leaderEpoch,
     partitionEpoch: record.partitionEpoch,
@@ -107,9 +147,18 @@ function partitionChangeToWire(record: PartitionChangeRecord): WirePartitionChan
     isr: list(record.isr),
     elr: list(record.elr),
     lastKnownElr: list(record.lastKnownElr),
+    addingReplicas: list(record.addingReplicas),
+    removingReplicas: list(record.removingReplicas),
+    failedReplicas: list(record.failedReplicas),
     leader: record.leader === null ? NO_LEADER : record.leader,
     bumpLeaderEpoch: record.bumpLeaderEpoch,
   };
+}
+
+function featureFromWire({ name, level }: FeatureLevelRecord): MetadataRecord {
+  const unknown = unknownFeatureLevel(name, level);
+  if (unknown !== undefined) throw new UnknownRecordError(unknown);
+  return { kind: 'featureLevel', name, level };
 }
 
 function fromWire(record: WireRecord): MetadataRecord {
@@ -117,20 +166,9 @@ function fromWire(record: WireRecord): MetadataRecord {
     case 'cluster':
       return { kind: 'cluster', clusterId: record.value.clusterId as ClusterId };
     case 'featureLevel':
-      return { kind: 'featureLevel', name: record.value.name, level: record.value.level };
-    case 'registerBroker': {
-      const { brokerId, brokerEpoch, incarnationId, directoryId, endpoints, rack, fenced } = record.value;
-      return {
-        kind: 'registerBroker',
-        brokerId: brokerId as NodeId,
-        brokerEpoch: brokerEpoch as BrokerEpoch,
-        incarnationId,
-        directoryId: directoryId as DirectoryId,
-        endpoints: endpoints.map(endpointFromWire),
-        rack,
-        fenced,
-      };
-    }
+      return featureFromWire(record.value);
+    case 'registerBroker':
+      return registrationFromWire(record.value);
     case 'brokerState': {
       const { brokerId, brokerEpoch, state, fenced } = record.value;
       return { kind: 'brokerState', ...broker(brokerId, brokerEpoch), state: stateFromWire(state), fenced };
@@ -165,6 +203,9 @@ function partitionFromWire(value: WirePartition): PartitionRecord {
     isr: value.isr as NodeId[],
     elr: value.elr as NodeId[],
     lastKnownElr: value.lastKnownElr as NodeId[],
+    addingReplicas: value.addingReplicas as NodeId[],
+    removingReplicas: value.removingReplicas as NodeId[],
+    failedReplicas: value.failedReplicas as NodeId[],
     leader: value.leader === NO_LEADER ? undefined : (value.leader as NodeId),
     leaderEpoch: value.leaderEpoch as LeaderEpoch,
     partitionEpoch: value.partitionEpoch,
@@ -181,6 +222,9 @@ function partitionChangeFromWire(value: WirePartitionChange): PartitionChangeRec
     isr: list(value.isr),
     elr: list(value.elr),
     lastKnownElr: list(value.lastKnownElr),
+    addingReplicas: list(value.addingReplicas),
+    removingReplicas: list(value.removingReplicas),
+    failedReplicas: list(value.failedReplicas),
     leader: value.leader === undefined ? undefined : value.leader === NO_LEADER ? null : (value.leader as NodeId),
     bumpLeaderEpoch: value.bumpLeaderEpoch,
   };

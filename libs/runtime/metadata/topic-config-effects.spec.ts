@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { topicConfigValues } from '@streamline/core/metadata/topic-configs';
+import { RECORD_BATCH_BYTES_MAX } from '@streamline/core/types/limits';
 import { MemoryDisk } from '@streamline/testing/disk/memory-disk';
-import { batchOf, openTestEngine, testKey } from '@streamline/testing/log/log-fixtures';
+import { batchOf, checkedBatch, openTestEngine, TEST_LOG_CONFIG, testKey } from '@streamline/testing/log/log-fixtures';
 import { SeededRandom } from '@streamline/testing/time/seeded-random';
 import { VirtualClock } from '@streamline/testing/time/virtual-clock';
 import { codecIdOf } from '@streamline/wire/records/batch-header';
@@ -11,6 +12,7 @@ import { buildBatch } from '@streamline/wire/records/batch-builder';
 import { validateProduce } from '@streamline/wire/records/validate-produce';
 import type { PartitionLog } from '../log/log-engine';
 import type { OpenedLogEngine } from '../log/open-log-engine';
+import { DEFAULT_LOG_JOURNAL } from '../log/open-log-engine';
 import { logConfigOf, produceRulesOf } from '../partitions/topic-settings';
 
 const NOW = 1_700_000_000_000;
@@ -186,6 +188,19 @@ describe('a topic config in effect', () => {
   it('compression.type producer stores batches as they came', () => {
     for (const codec of ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)
       expect(codecOf(stored({}, codec))).toBe(CodecId[codec]);
+  });
+
+  it('max.message.bytes promises no more than the journal of a node takes', async () => {
+    const journal = { ...DEFAULT_LOG_JOURNAL, fileBytes: 28 << 20, fileCount: 2 };
+    const ports = { disk: new MemoryDisk({ random: new SeededRandom(1) }), clock, random: new SeededRandom(3) };
+    const { engine } = await openTestEngine({ ...ports, journal });
+    const log = engine.open(testKey(1), TEST_LOG_CONFIG);
+    const batchWith = (bytes: number) => checkedBatch({ records: [{ value: Buffer.alloc(bytes) }], timestamp: NOW });
+    const overhead = batchWith(RECORD_BATCH_BYTES_MAX).bytes.length - RECORD_BATCH_BYTES_MAX;
+    const largest = batchWith(RECORD_BATCH_BYTES_MAX - overhead);
+    expect(largest.bytes).toHaveLength(RECORD_BATCH_BYTES_MAX);
+    expect(log.append(largest).kind).toBe('appended');
+    await until(() => log.stableEndOffset === 1);
   });
 
   it('compression.type refuses what max.message.bytes does not allow any more once it is stored', () => {

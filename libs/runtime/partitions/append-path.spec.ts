@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Offset } from '@streamline/core/types/ids';
 import type { AppendedPartition } from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
 import { BatchField, readBatchHeader } from '@streamline/wire/records/batch-header';
+import { isBatchCrcValid } from '@streamline/wire/records/batch-patch';
 import { HostBench, OTHER, TOPIC, isSettled, epoch, topicT } from '@streamline/testing/partitions/host-bench';
 import { APPEND_TIME_MS } from '@streamline/testing/partitions/memory-log-engine';
 import { SELF, topicId } from '@streamline/testing/partitions/test-metadata';
@@ -56,12 +57,19 @@ describe('acknowledging a produce', () => {
     expect(bench.log().logEndOffset).toBe(2);
   });
 
-  it('appends the very bytes of the request, patched in place', () => {
+  it('is done with the bytes of the request when it returns, also where it appends later', async () => {
     const bench = HostBench.serving();
-    void bench.append(bench.batch());
-    const batch = bench.batch();
-    void bench.append(batch);
-    expect(readBatchHeader(batch)).toMatchObject({ baseOffset: 1, partitionLeaderEpoch: 1 });
+    const [now, later] = [bench.batch(), bench.batch({ records: [{ value: Buffer.from('later') }] })];
+    void bench.append(now);
+    const delayed = bench.append(later, { metadataIndex: 2 });
+    for (const batch of [now, later]) batch.fill(0xa5);
+    bench.change({});
+    bench.engine.sync();
+    while (!(await isSettled(delayed))) bench.engine.sync();
+    expect(await answerTo(delayed)).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    const { chunks } = await bench.log().read(0 as Offset, { maxBytes: 1000, minOneBatch: true, upTo: 2 as Offset });
+    expect(chunks.map((chunk) => readBatchHeader(chunk))).toMatchObject([{ baseOffset: 0 }, { baseOffset: 1 }]);
+    expect(chunks.every((chunk) => isBatchCrcValid(chunk))).toBe(true);
   });
 
   it('answers REQUEST_TIMED_OUT (7) when the batch is not committed in time, and only then', async () => {
@@ -86,7 +94,15 @@ describe('acknowledging a produce', () => {
   it('answers several partitions in one response, each with its own outcome', async () => {
     const bench = HostBench.serving();
     const partitions = [0, 1, 9].map((partition) => ({ topicId: TOPIC, partition, recordBytes: 0 }));
-    const request = { correlationId: 3, requiredAcks: -1, timeoutMs: 1000, metadataIndex: 0, partitions, creditBytes: 0 };
+    const request = {
+      correlationId: 3,
+      requiredAcks: -1,
+      timeoutMs: 1000,
+      metadataIndex: 0,
+      partitions,
+      creditBytes: 0,
+      connectionId: 0,
+    };
     const response = bench.host.append({ request, records: [bench.batch(), Buffer.alloc(5), bench.batch()] });
     bench.engine.sync();
     expect((await response).partitions.map((answer) => answer.errorCode)).toEqual([0, 87, 3]);
@@ -95,7 +111,15 @@ describe('acknowledging a produce', () => {
 
   it('answers a request without partitions', async () => {
     const bench = HostBench.serving();
-    const request = { correlationId: 4, requiredAcks: 1, timeoutMs: 1000, metadataIndex: 0, partitions: [], creditBytes: 0 };
+    const request = {
+      correlationId: 4,
+      requiredAcks: 1,
+      timeoutMs: 1000,
+      metadataIndex: 0,
+      partitions: [],
+      creditBytes: 0,
+      connectionId: 0,
+    };
     expect(await bench.host.append({ request, records: [] })).toEqual({ correlationId: 4, partitions: [], creditBytes: 0 });
   });
 });
@@ -142,7 +166,7 @@ describe('acks=all and the ISR', () => {
     const response = bench.append(bench.batch());
     bench.engine.sync();
     expect(await isSettled(response)).toBe(false);
-    bench.metadata.put(topicT({ partitions: [{ replicas: [SELF, OTHER], isr: [SELF] }] }));
+    bench.metadata.put(topicT({ partitions: [{ replicas: [SELF, OTHER], isr: [SELF], partitionEpoch: 1 }] }));
     expect(await answerTo(response)).toMatchObject({ errorCode: 0 });
   });
 });
@@ -186,6 +210,13 @@ describe('where a produce is refused', () => {
     const bench = HostBench.serving();
     const response = bench.append(bench.batch());
     bench.change({ leader: OTHER, leaderEpoch: epoch(2), replicas: [SELF, OTHER] });
+    expect(await answerTo(response)).toMatchObject({ errorCode: 6 });
+  });
+
+  it('a replica that moved to other brokers answers what waits with NOT_LEADER_OR_FOLLOWER (6)', async () => {
+    const bench = HostBench.serving();
+    const response = bench.append(bench.batch());
+    bench.change({ leader: OTHER, leaderEpoch: epoch(2), replicas: [OTHER], isr: [OTHER] });
     expect(await answerTo(response)).toMatchObject({ errorCode: 6 });
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { BulkFetched } from '@streamline/wire/contracts/ports';
+import type { AnswerRoom, BulkFetched } from '@streamline/wire/contracts/ports';
 import { readBatchHeader } from '@streamline/wire/records/batch-header';
 import { HostBench, OTHER, TOPIC, epoch, isSettled, topicT } from '@streamline/testing/partitions/host-bench';
 import { SELF, topicId } from '@streamline/testing/partitions/test-metadata';
@@ -142,11 +142,36 @@ describe('a fetch waits', () => {
     expect(offsets(await fetch)).toEqual([0, 1]);
   });
 
+  it('without a part of the memory for answers, which each look asks for anew', async () => {
+    const bench = HostBench.serving();
+    const size = bench.batch().length;
+    const steps: string[] = [];
+    let roomBytes = 1 << 20;
+    const room: AnswerRoom = {
+      enter: () => {
+        steps.push('enter');
+        return roomBytes;
+      },
+      leave: () => steps.push('leave'),
+      whenFree: (task) => task(),
+    };
+    await bench.write(bench.batch());
+    const fetch = bench.fetch([{}], { minBytes: 3 * size }, { room });
+    expect(await isSettled(fetch)).toBe(false);
+    expect(steps).toEqual(['enter', 'leave']);
+    roomBytes = 2 * size;
+    await bench.write(bench.batch());
+    await bench.write(bench.batch());
+    // More than its room now is nothing to wait for.
+    expect(offsets(await fetch)).toEqual([0, 1]);
+    expect(steps).toEqual(['enter', 'leave', 'enter']);
+  });
+
   it('not at all with max_wait 0, or when the consumer has gone', async () => {
     const bench = HostBench.serving();
     expect(codes(await bench.fetch([{}], { maxWaitMs: 0 }))).toEqual([0]);
     const abort = new AbortController();
-    const fetch = bench.fetch([{}], {}, abort.signal);
+    const fetch = bench.fetch([{}], {}, { signal: abort.signal });
     expect(await isSettled(fetch)).toBe(false);
     abort.abort();
     expect(await isSettled(fetch)).toBe(true);
@@ -206,8 +231,8 @@ describe('a fetch that cannot be served', () => {
     const bench = HostBench.serving([moved]);
     expect(codes(await bench.fetch([{ currentLeaderEpoch: 4 }]))).toEqual([74]);
     expect(codes(await bench.fetch([{ currentLeaderEpoch: 6 }]))).toEqual([75]);
-    expect(codes(await bench.fetch([{ currentLeaderEpoch: 5 }]))).toEqual([6]);
-    expect(codes(await bench.fetch([{}]))).toEqual([6]);
+    expect(codes(await bench.fetch([{ currentLeaderEpoch: 5 }], { leaderOnly: true }))).toEqual([6]);
+    expect(codes(await bench.fetch([{}], { leaderOnly: true }))).toEqual([6]);
   });
 
   it('gives leader hints with 6 and 74, never with 75', async () => {
@@ -215,7 +240,7 @@ describe('a fetch that cannot be served', () => {
       topicT({ partitions: [{ leader: OTHER, leaderEpoch: epoch(5), replicas: [SELF, OTHER] }] }),
     ]);
     const hintOf = async (currentLeaderEpoch: number) =>
-      (await bench.fetch([{ currentLeaderEpoch }])).response.partitions[0]?.currentLeader;
+      (await bench.fetch([{ currentLeaderEpoch }], { leaderOnly: true })).response.partitions[0]?.currentLeader;
     expect(await hintOf(5)).toEqual({ leaderId: 2, leaderEpoch: 5 });
     expect(await hintOf(4)).toEqual({ leaderId: 2, leaderEpoch: 5 });
     expect(await hintOf(6)).toBeUndefined();
@@ -241,7 +266,7 @@ describe('a fetch that cannot be served', () => {
 
   it('tells at once of a leadership that ends, or of a topic that is deleted, while it waits', async () => {
     const bench = HostBench.serving();
-    const first = bench.fetch([{}]);
+    const first = bench.fetch([{}], { leaderOnly: true });
     await isSettled(first);
     bench.change({ leader: OTHER, leaderEpoch: epoch(2), replicas: [SELF, OTHER] });
     expect(codes(await first)).toEqual([6]);
@@ -249,6 +274,63 @@ describe('a fetch that cannot be served', () => {
     await isSettled(second);
     bench.metadata.remove(TOPIC);
     expect(codes(await second)).toEqual([100]);
+  });
+});
+
+describe('a replica that follows', () => {
+  const FOLLOWED = { leader: OTHER, leaderEpoch: epoch(2), replicas: [OTHER, SELF], isr: [OTHER, SELF], partitionEpoch: 2 };
+
+  /** Two batches were committed while this node led; a third was not, when the other broker became the leader. */
+  async function follower(): Promise<HostBench> {
+    const bench = HostBench.serving([topicT({ partitions: [{ replicas: [SELF, OTHER], isr: [SELF] }] })]);
+    await bench.write(bench.batch());
+    await bench.write(bench.batch());
+    void bench.append(bench.batch());
+    bench.metadata.put(topicT({ partitions: [FOLLOWED] }));
+    return bench;
+  }
+
+  it('serves consumers up to its own high watermark, but those that only leaders may answer', async () => {
+    const bench = await follower();
+    const fetched = await bench.fetch([{}], { maxWaitMs: 0 });
+    expect(fetched.response.partitions[0]).toMatchObject({ errorCode: 0, highWatermark: 2, lastStableOffset: 2 });
+    expect(offsets(fetched)).toEqual([0, 1]);
+    expect(codes(await bench.fetch([{}], { leaderOnly: true }))).toEqual([6]);
+  });
+
+  it('checks epochs first (74, 75), and is OFFSET_OUT_OF_RANGE (1) beyond its own log', async () => {
+    const bench = await follower();
+    const codeOf = async (wanted: { currentLeaderEpoch?: number; fetchOffset?: number }) =>
+      codes(await bench.fetch([wanted], { maxWaitMs: 0 }));
+    expect(await codeOf({ currentLeaderEpoch: 1 })).toEqual([74]);
+    expect(await codeOf({ currentLeaderEpoch: 3 })).toEqual([75]);
+    expect(await codeOf({ currentLeaderEpoch: 2 })).toEqual([0]);
+    expect(await codeOf({ fetchOffset: 3 })).toEqual([0]);
+    expect(await codeOf({ fetchOffset: 4 })).toEqual([1]);
+  });
+
+  it('keeps long polls waiting, without looking again and again, and ends them when it leads', async () => {
+    const bench = await follower();
+    const waiting = bench.fetch([{ fetchOffset: 2 }]);
+    expect(await isSettled(waiting)).toBe(false);
+    bench.metadata.put(
+      topicT({ partitions: [{ ...FOLLOWED, leader: SELF, leaderEpoch: epoch(3), isr: [SELF], partitionEpoch: 3 }] }),
+    );
+    bench.engine.sync();
+    expect(offsets(await waiting)).toEqual([2]);
+  });
+
+  it('is KAFKA_STORAGE_ERROR (56) once its log has failed', async () => {
+    const bench = await follower();
+    bench.log().offlineReason = 'gone';
+    expect(codes(await bench.fetch([{}]))).toEqual([56]);
+  });
+
+  it('that nobody replicates to serves nobody: without a leader its only replica is 6', async () => {
+    const bench = HostBench.serving();
+    await bench.write(bench.batch());
+    bench.change({ leader: undefined, leaderEpoch: epoch(2) });
+    expect(codes(await bench.fetch([{}]))).toEqual([6]);
   });
 });
 

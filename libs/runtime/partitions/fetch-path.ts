@@ -1,17 +1,18 @@
 import { ErrorCode } from '@streamline/core/types/error-code';
-import type { LeaderEpoch, Offset } from '@streamline/core/types/ids';
+import type { LeaderEpoch, NodeId, Offset } from '@streamline/core/types/ids';
 import type {
   EpochEndOffset,
   FetchedPartition,
   FetchPartition,
   FetchRequest,
 } from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
-import type { BulkFetched } from '@streamline/wire/contracts/ports';
+import type { AnswerRoom, BulkFetched, FetchContext } from '@streamline/wire/contracts/ports';
 import type { Clock } from '../ports/clock';
 import { FetchWaiter } from './fetch-waiter';
 import type { HostedPartition } from './hosted-partition';
 import type { PartitionTable } from './partition-table';
 import { isUnknownPartition } from './partition-table';
+import { locateReader, preferredReaderOf } from './reader-choice';
 
 /** Bounds on what one fetch takes and on how many may wait. */
 export interface FetchLimits {
@@ -31,10 +32,11 @@ export interface FetchCounts {
 
 const NO_CHUNKS: readonly Buffer[] = [];
 
-/** A partition that can be served, and how far it was committed when it was looked at. */
+/** A partition that can be served, how far it was committed when it was looked at, and in which epoch it led, if it did. */
 interface Served {
   readonly partition: HostedPartition;
   readonly highWatermark: Offset;
+  readonly leading: LeaderEpoch | undefined;
 }
 
 /** One pass over a request's partitions. */
@@ -43,11 +45,18 @@ interface Pass {
   readonly records: (readonly Buffer[])[];
   readonly served: Served[];
   bytes: number;
-  /** An error or a divergence: the client hears of it at once. */
+  /** What it may find. */
+  readonly maxBytes: number;
+  /** What is worth an answer. */
+  readonly enoughBytes: number;
+  /** An error, a divergence or another replica to read from: the client hears of it at once. */
   urgent: boolean;
 }
 
-/** Long-polling fetches from the partitions that this node leads (KIP-74, KIP-227 without its sessions, KIP-320, KIP-595). */
+/**
+ * Long-polling fetches from the replicas on this node (KIP-74, KIP-227 without its sessions, KIP-320, KIP-595). Followers serve what
+ * they know to be committed, and leaders send consumers to a follower in their rack (KIP-392).
+ */
 export class FetchPath {
   readonly counts: FetchCounts = { requests: 0, bytes: 0, errors: 0 };
   private readonly waiters = new Set<FetchWaiter>();
@@ -65,20 +74,22 @@ export class FetchPath {
   }
 
   /** Answers when there are `minBytes`, an error, or nothing to wait for any longer; `signal` ends the wait. */
-  async fetch(request: FetchRequest, signal?: AbortSignal): Promise<BulkFetched> {
+  async fetch(request: FetchRequest, { signal, room }: FetchContext = {}): Promise<BulkFetched> {
     this.counts.requests += 1;
     const deadlineMs = this.clock.monotonicMs() + request.maxWaitMs;
-    let pass = await this.pass(request);
-    while (this.shouldWait(pass, request, deadlineMs, signal)) {
-      if (!hasChanged(pass)) await this.wait(pass, request, deadlineMs, signal);
-      pass = await this.pass(request);
+    let pass = await this.pass(request, room);
+    while (this.shouldWait(pass, deadlineMs, signal)) {
+      drop(pass);
+      room?.leave();
+      if (!hasChanged(pass)) await this.wait(pass, deadlineMs, signal);
+      pass = await this.pass(request, room);
     }
     return this.finish(request, pass);
   }
 
-  private async wait(pass: Pass, request: FetchRequest, deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
+  private async wait(pass: Pass, deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
     const partitions = pass.served.map(({ partition }) => partition);
-    const waiter = new FetchWaiter(this.clock, partitions, request.minBytes - pass.bytes);
+    const waiter = new FetchWaiter(this.clock, partitions, pass.enoughBytes - pass.bytes);
     this.waiters.add(waiter);
     await waiter.wait(deadlineMs - this.clock.monotonicMs(), signal);
     this.waiters.delete(waiter);
@@ -90,8 +101,8 @@ export class FetchPath {
     for (const waiter of [...this.waiters]) waiter.end();
   }
 
-  private shouldWait(pass: Pass, request: FetchRequest, deadlineMs: number, signal: AbortSignal | undefined): boolean {
-    if (pass.urgent || pass.served.length === 0 || pass.bytes >= request.minBytes) return false;
+  private shouldWait(pass: Pass, deadlineMs: number, signal: AbortSignal | undefined): boolean {
+    if (pass.urgent || pass.served.length === 0 || pass.bytes >= pass.enoughBytes) return false;
     if (this.isClosing || signal?.aborted === true || this.waiters.size >= this.limits.maxWaiting) return false;
     return this.clock.monotonicMs() < deadlineMs;
   }
@@ -102,36 +113,51 @@ export class FetchPath {
     return { response, records: pass.records };
   }
 
-  private async pass(request: FetchRequest): Promise<Pass> {
-    const pass: Pass = { answers: [], records: [], served: [], bytes: 0, urgent: false };
-    const maxBytes = Math.min(request.maxBytes, this.limits.maxBytes);
+  private async pass(request: FetchRequest, room: AnswerRoom | undefined): Promise<Pass> {
+    const maxBytes = Math.min(request.maxBytes, this.limits.maxBytes, room?.enter() ?? Infinity);
+    const enoughBytes = Math.min(request.minBytes, maxBytes);
+    const pass: Pass = { answers: [], records: [], served: [], bytes: 0, maxBytes, enoughBytes, urgent: false };
     for (const wanted of request.partitions) {
-      const located = this.table.locate(wanted.topicId, wanted.partition, wanted.currentLeaderEpoch);
+      const located = locateReader(this.table, wanted, request.leaderOnly === true);
       if (!located.ok) {
         this.fail(pass, wanted, located.errorCode);
         continue;
       }
       const { partition } = located;
-      pass.served.push({ partition, highWatermark: partition.highWatermark });
+      pass.served.push({ partition, highWatermark: partition.highWatermark, leading: partition.leading });
+      const preferredReadReplica = this.readElsewhere(partition, request, wanted);
       const bounds = boundsError(partition, wanted.fetchOffset);
       const diverging = bounds === undefined ? divergence(partition, wanted) : undefined;
-      if (bounds !== undefined || diverging === 'unknown') {
+      if (preferredReadReplica !== undefined) {
+        pass.urgent = true;
+        add(pass, { ...answerOf(partition, 0), preferredReadReplica }, NO_CHUNKS, 0);
+      } else if (bounds !== undefined || diverging === 'unknown') {
         this.fail(pass, wanted, bounds ?? ErrorCode.OFFSET_OUT_OF_RANGE);
       } else if (diverging !== undefined) {
         pass.urgent = true;
         add(pass, { ...answerOf(partition, 0), divergingEpoch: diverging }, NO_CHUNKS, 0);
       } else {
-        const reading = this.readInto(pass, partition, wanted, maxBytes);
+        const reading = this.readInto(pass, request, partition, wanted);
         if (reading !== undefined) await reading;
       }
     }
     return pass;
   }
 
+  private readElsewhere(partition: HostedPartition, { clientRack }: FetchRequest, wanted: FetchPartition): NodeId | undefined {
+    if (clientRack === undefined) return undefined;
+    return preferredReaderOf(partition, this.table.image.brokers, clientRack, wanted.fetchOffset);
+  }
+
   /** Returns a promise only where the bytes are not in memory. */
-  private readInto(pass: Pass, partition: HostedPartition, wanted: FetchPartition, maxBytes: number): Promise<void> | undefined {
+  private readInto(
+    pass: Pass,
+    request: FetchRequest,
+    partition: HostedPartition,
+    wanted: FetchPartition,
+  ): Promise<void> | undefined {
     const upTo = partition.highWatermark;
-    const roomBytes = Math.min(wanted.maxBytes, Math.max(0, maxBytes - pass.bytes));
+    const roomBytes = Math.min(wanted.maxBytes, Math.max(0, pass.maxBytes - pass.bytes));
     const isFirst = pass.bytes === 0;
     if (wanted.fetchOffset >= upTo || (roomBytes <= 0 && !isFirst)) {
       add(pass, answerOf(partition, 0), NO_CHUNKS, 0);
@@ -143,19 +169,19 @@ export class FetchPath {
       if (reading instanceof Promise) {
         return reading.then(
           (result) => add(pass, answerOf(partition, result.bytes), result.chunks, result.bytes),
-          () => this.readFailed(pass, wanted),
+          () => this.readFailed(pass, request, wanted),
         );
       }
       add(pass, answerOf(partition, reading.bytes), reading.chunks, reading.bytes);
     } catch {
-      this.readFailed(pass, wanted);
+      this.readFailed(pass, request, wanted);
     }
     return undefined;
   }
 
   /** The log start may have passed the offset, or the partition be gone, while it was read; else the log has failed. */
-  private readFailed(pass: Pass, wanted: FetchPartition): void {
-    const now = this.table.locate(wanted.topicId, wanted.partition, wanted.currentLeaderEpoch);
+  private readFailed(pass: Pass, request: FetchRequest, wanted: FetchPartition): void {
+    const now = locateReader(this.table, wanted, request.leaderOnly === true);
     const reason = now.ok ? boundsError(now.partition, wanted.fetchOffset) : now.errorCode;
     this.fail(pass, wanted, reason ?? ErrorCode.KAFKA_STORAGE_ERROR);
   }
@@ -182,9 +208,15 @@ const NOTHING: FetchedPartition = {
 /** Something happened to a partition after it was looked at, while another one was read: nobody would tell of it again. */
 function hasChanged(pass: Pass): boolean {
   return pass.served.some(
-    ({ partition, highWatermark }) =>
-      partition.highWatermark !== highWatermark || partition.leading === undefined || partition.log.offlineReason !== undefined,
+    ({ partition, highWatermark, leading }) =>
+      partition.highWatermark !== highWatermark || partition.leading !== leading || partition.log.offlineReason !== undefined,
   );
+}
+
+/** A wait is to hold nothing: what was found is read again with what comes. */
+function drop(pass: Pass): void {
+  pass.answers.length = 0;
+  pass.records.length = 0;
 }
 
 function add(pass: Pass, answer: FetchedPartition, chunks: readonly Buffer[], bytes: number): void {

@@ -3,8 +3,8 @@ import type { PartitionImage } from '@streamline/core/metadata/image';
 import { ErrorCode } from '@streamline/core/types/error-code';
 import type { LeaderEpoch, NodeId, Offset } from '@streamline/core/types/ids';
 import type { PartitionKey, PartitionLog } from '../log/log-engine';
+import type { ReplicaHost } from '../replication/replica-host';
 import { AckQueue } from './ack-queue';
-import { nextHighWatermark } from './high-watermark';
 import type { TopicSettings } from './topic-settings';
 
 /** A fetch that waits for something to happen to a partition. */
@@ -23,15 +23,19 @@ export class HostedPartition {
   leading: LeaderEpoch | undefined;
   /** Where the log ended when this node began to lead: offsets are certain once the high watermark is there (KIP-207). */
   epochStartOffset: Offset;
+  /** Decides who leads and what is committed where other brokers have replicas; undefined: this one is alone. */
+  replica: ReplicaHost | undefined;
+  /** The last epoch that it began to lead: it may cease to serve for a while, and go on (REPL-20). */
+  private begunEpoch: LeaderEpoch | undefined;
   readonly fetchWaits = new Set<FetchWait>();
   private readonly leaderAcks = new AckQueue();
   private readonly committedAcks = new AckQueue();
-  private readonly durableEnds = new Map<NodeId, Offset>();
 
   constructor(
     readonly nodeId: NodeId,
     readonly topicName: string,
-    readonly log: PartitionLog,
+    /** Another one once the log has failed and begun anew. */
+    public log: PartitionLog,
     public image: PartitionImage,
     public settings: TopicSettings,
   ) {
@@ -50,6 +54,7 @@ export class HostedPartition {
 
   /** False: acks=all is refused with 19 before anything is appended. */
   get hasEnoughReplicas(): boolean {
+    if (this.replica !== undefined) return !this.replica.isUnderMinIsr;
     return this.image.isr.length >= effectiveMinIsrOf(this);
   }
 
@@ -57,9 +62,10 @@ export class HostedPartition {
   lead(epoch: LeaderEpoch): void {
     if (this.leading === epoch) return;
     if (this.log.leaderEpoch < epoch) this.log.startEpoch(epoch);
-    if (this.leading === undefined) this.epochStartOffset = this.log.logEndOffset;
+    if (this.begunEpoch !== epoch) this.epochStartOffset = this.log.logEndOffset;
+    this.begunEpoch = epoch;
     this.leading = epoch;
-    this.refresh();
+    if (this.replica === undefined) this.refresh();
     for (const wait of [...this.fetchWaits]) wait.changed();
   }
 
@@ -71,30 +77,48 @@ export class HostedPartition {
     for (const wait of [...this.fetchWaits]) wait.changed();
   }
 
-  /** The log told something: it is durable further, or it went offline. */
+  /** The log told something: it is durable further, or it went offline. Between two registrations nobody decides what is committed. */
   logChanged(): void {
-    if (this.log.offlineReason === undefined) this.refresh();
-    else this.failed();
+    if (this.log.offlineReason !== undefined) this.failed();
+    else if (this.replica === undefined && this.image.replicas.length === 1) this.refresh();
+    else this.leaderAcks.release(this.log.stableEndOffset, ErrorCode.NONE);
+    this.replica?.logChanged();
   }
 
-  /** Takes over what the log says of its durability, or the metadata of its ISR: the high watermark may move. */
+  /** A batch was appended here by this leader. */
+  appended(): void {
+    this.replica?.logChanged();
+  }
+
+  /** Without other replicas everything is committed that is as durable as the partition asks (R-2). */
   refresh(): void {
-    this.durableEnds.set(this.nodeId, this.log.stableEndOffset);
-    const next = nextHighWatermark(this.highWatermark, {
-      committedIsr: this.image.isr,
-      effectiveMinIsr: effectiveMinIsrOf(this),
-      durableEnds: this.durableEnds,
-    });
-    const moved = next > this.highWatermark;
-    this.highWatermark = next;
-    this.leaderAcks.release(this.log.stableEndOffset, ErrorCode.NONE);
-    if (!moved) return;
-    this.log.raiseHighWatermark(next);
-    this.committedAcks.release(next, this.hasEnoughReplicas ? ErrorCode.NONE : ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND);
+    const end = this.log.stableEndOffset;
+    this.leaderAcks.release(end, ErrorCode.NONE);
+    if (end > this.highWatermark) this.commit(end, ErrorCode.NONE);
+  }
+
+  /** Everything before `offset` is committed; acks=all that waited for what it passed is answered with the error. */
+  commit(offset: Offset, errorCode: number): void {
+    this.highWatermark = offset;
+    this.log.raiseHighWatermark(offset);
+    this.committedAcks.release(offset, errorCode);
     for (const wait of this.fetchWaits) wait.progress();
   }
 
-  /** The log failed for good: nobody waits for it any longer. */
+  /** A leader that was elected uncleanly had committed less, or the log begins anew. */
+  resetHighWatermark(offset: Offset): void {
+    this.highWatermark = offset;
+    this.log.raiseHighWatermark(offset);
+    for (const wait of [...this.fetchWaits]) wait.changed();
+  }
+
+  /** The log failed and was dropped: this one is empty. */
+  renewLog(log: PartitionLog): void {
+    this.log = log;
+    log.raiseHighWatermark(this.highWatermark);
+  }
+
+  /** The log failed: nobody waits for it any longer. */
   failed(): void {
     this.leaderAcks.fail(ErrorCode.KAFKA_STORAGE_ERROR);
     this.committedAcks.fail(ErrorCode.KAFKA_STORAGE_ERROR);

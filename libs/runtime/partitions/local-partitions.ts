@@ -32,10 +32,16 @@ export interface LocalPartitions {
   bounds(key: PartitionKey): LocalBounds | undefined;
   /**
    * Appends one batch (from `buildBatch`) at once, provided that this node still leads in `leaderEpoch`. `done` is
-   * called once, later: with 0 when the batch is committed (below the high watermark), or with 6 or 56 when that will
-   * not be known here any more. It is not called where the outcome is a refusal.
+   * called once, later, in the order of the appends: with 0 when the batch is committed (below the high watermark), with 20
+   * when it is and too few replicas are in sync by then, with 6, 56 or 3 when that will not be known here any more. It is
+   * not called where the outcome is a refusal.
    */
   appendLocal(key: PartitionKey, leaderEpoch: LeaderEpoch, batch: Buffer, done: (errorCode: number) => void): LocalAppendOutcome;
+  /**
+   * Calls `done` once: with 0 when everything before `end` is committed (at once where it is), with another code (6, 56, 74)
+   * when this node does not lead in `leaderEpoch`, or that will not be known here any more.
+   */
+  whenCommitted(key: PartitionKey, leaderEpoch: LeaderEpoch, end: Offset, done: (errorCode: number) => void): void;
   /** Whole batches from `from` on, up to the log end; fails with the log's error, or where this node does not lead. */
   readLocal(key: PartitionKey, from: Offset, maxBytes: number): Promise<ReadResult>;
   /** Moves the log start forward, at most to the high watermark; resolves when durable. */

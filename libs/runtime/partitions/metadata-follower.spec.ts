@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { MetadataIndex, PartitionIndex } from '@streamline/core/types/ids';
 import type { LeadershipChange } from './local-partitions';
 import { HostBench, OTHER, TOPIC, epoch, topicT } from '@streamline/testing/partitions/host-bench';
-import { SELF, topicId } from '@streamline/testing/partitions/test-metadata';
+import { SELF, SELF_EPOCH, topicId } from '@streamline/testing/partitions/test-metadata';
 import { topicSettings } from './topic-settings';
 
 const at = (partition: number) => ({ topicId: TOPIC, partition: partition as PartitionIndex });
@@ -14,7 +14,7 @@ describe('following the metadata', () => {
       topicT({ partitions: [{ leaderEpoch: epoch(7) }, { replicas: [OTHER], leader: OTHER }, {}] }),
     ]);
     expect(keysOf(bench)).toEqual(['T0', 'T2']);
-    expect(bench.log(0).epochs).toEqual([{ epoch: 7, start: 0 }]);
+    expect(bench.log(0).epochs).toEqual([{ epoch: 7, startOffset: 0 }]);
   });
 
   it('opens topics and partitions as they are created', () => {
@@ -35,7 +35,7 @@ describe('following the metadata', () => {
     const bench = new HostBench([topicT({ partitions: [{}], configs: { 'segment.bytes': '2097152' } })]);
     const { log } = topicSettings(bench.metadata.image, 'other', 5);
     const replayed = bench.engine.open(at(0), log);
-    bench.host.activate();
+    bench.host.activate(SELF_EPOCH);
     expect(bench.log()).toBe(replayed);
     expect(replayed.config.segmentBytes).toBe(2_097_152);
   });
@@ -46,8 +46,8 @@ describe('following the metadata', () => {
     bench.change({ leaderEpoch: epoch(2) });
     bench.change({ leaderEpoch: epoch(2), partitionEpoch: 5 });
     expect(bench.log().epochs).toEqual([
-      { epoch: 1, start: 0 },
-      { epoch: 2, start: 1 },
+      { epoch: 1, startOffset: 0 },
+      { epoch: 2, startOffset: 1 },
     ]);
   });
 
@@ -77,7 +77,7 @@ describe('following the metadata', () => {
     const { log } = topicSettings(bench.metadata.image, 't', 5);
     for (const partition of [0, 1, 2]) bench.engine.open(at(partition), log);
     bench.engine.open({ topicId: topicId('G'), partition: 0 as PartitionIndex }, log);
-    bench.host.activate();
+    bench.host.activate(SELF_EPOCH);
     expect(keysOf(bench)).toEqual(['T1']);
   });
 
@@ -96,7 +96,7 @@ describe('following the metadata', () => {
       if (key.partition === 1) throw new Error('too many');
       return open(key, config);
     };
-    bench.host.activate();
+    bench.host.activate(SELF_EPOCH);
     expect((await bench.write(bench.batch(), 2)).partitions[0]).toMatchObject({ errorCode: 0 });
     expect((await bench.append(bench.batch(), { partition: 1 })).partitions[0]).toMatchObject({ errorCode: 6 });
   });

@@ -2,11 +2,14 @@ import type { MetadataImage, PartitionImage, TopicImage } from '@streamline/core
 import { ErrorCode } from '@streamline/core/types/error-code';
 import type { NodeId, TopicId } from '@streamline/core/types/ids';
 import type { LogEngine, PartitionKey } from '../log/log-engine';
+import { LogError } from '../log/log-error';
 import type { MetadataChange } from '../metadata/metadata-replica';
 import { HostedPartition } from './hosted-partition';
+import type { ReplicationHost } from '../replication/replication-host';
 import type { LeadershipChange } from './local-partitions';
 import type { LogSink } from './log-sink';
 import type { PartitionTable } from './partition-table';
+import { replicaMetadata, replicatedPartition } from './replicated-partition';
 import { sameLogConfig, topicSettings } from './topic-settings';
 import type { TopicSettings } from './topic-settings';
 
@@ -30,6 +33,7 @@ export class MetadataFollower {
     private readonly table: PartitionTable,
     private readonly log: LogSink,
     private readonly producerIdExpirationMs: number,
+    private readonly replication: Pick<ReplicationHost, 'adopt' | 'drop'>,
   ) {}
 
   /** Takes over the whole image and whatever is on disk, and follows changes from now on. */
@@ -37,6 +41,19 @@ export class MetadataFollower {
     this.isActive = true;
     this.takeOver(image);
     this.highestIndex = Math.max(this.highestIndex, image.index);
+  }
+
+  /**
+   * This incarnation's replicas are let go of: another one makes its own. Nothing is led meanwhile but what is alone, and changes are
+   * not followed until `activate`, which takes over the whole image.
+   */
+  letGoOfReplicas(): void {
+    this.isActive = false;
+    for (const partition of this.table.all()) {
+      if (partition.replica === undefined) continue;
+      partition.replica = undefined;
+      this.resign(partition, ErrorCode.NOT_LEADER_OR_FOLLOWER, false);
+    }
   }
 
   /** Stops leading everything; nothing is changed on disk. */
@@ -90,7 +107,7 @@ export class MetadataFollower {
     }
     for (const topic of image.topics.values()) this.takeOverTopic(topic, image);
     const gone = [...this.engine.all()].map((each) => each.key).filter((key) => !this.belongsHere(image, key));
-    for (const key of gone) this.remove(key);
+    for (const key of gone) this.remove(key, image.topics.get(key.topicId)?.partitions[key.partition] === undefined);
   }
 
   private belongsHere(image: MetadataImage, { topicId, partition }: PartitionKey): boolean {
@@ -101,7 +118,7 @@ export class MetadataFollower {
     const settings = this.settings(image, topic.name);
     for (const partition of topic.partitions) {
       if (partition.replicas.includes(this.nodeId)) this.takeOverPartition(topic, partition, settings);
-      else this.remove({ topicId: topic.id, partition: partition.partition });
+      else this.remove({ topicId: topic.id, partition: partition.partition }, false);
     }
   }
 
@@ -110,7 +127,9 @@ export class MetadataFollower {
     if (hosted === undefined) return;
     hosted.image = image;
     this.configurePartition(hosted, settings);
-    if (image.leader !== this.nodeId) {
+    if (hosted.replica !== undefined || image.replicas.length > 1) {
+      this.replicate(hosted);
+    } else if (image.leader !== this.nodeId) {
       this.resign(hosted, ErrorCode.NOT_LEADER_OR_FOLLOWER, false);
     } else if (hosted.leading !== image.leaderEpoch) {
       hosted.lead(image.leaderEpoch);
@@ -118,6 +137,28 @@ export class MetadataFollower {
     } else {
       hosted.refresh();
     }
+  }
+
+  /** Others have replicas too: what is said in between decides who leads when, and what is committed. */
+  private replicate(hosted: HostedPartition): void {
+    const tell = (): void => this.tell(changeOf(hosted, false));
+    const dropLog = (): Promise<void> => this.dropLog(hosted);
+    hosted.replica ??= this.replication.adopt(replicatedPartition(hosted, tell, dropLog), hosted.highWatermark);
+    hosted.replica.learn(replicaMetadata(hosted));
+    // It led as the only replica, which the others' core has not heard of.
+    if (!hosted.replica.isLeading) this.resign(hosted, ErrorCode.NOT_LEADER_OR_FOLLOWER, false);
+  }
+
+  /**
+   * A log that failed is deleted for good, and another life of the partition begins, empty (LOG-2). After a crash there is the log that
+   * failed, or none, which makes a new one: never a part of one.
+   */
+  private async dropLog(hosted: HostedPartition): Promise<void> {
+    const { key } = hosted;
+    await this.engine.delete(key);
+    if (this.table.get(key.topicId, key.partition) !== hosted)
+      throw new LogError('gone', `${hosted.topicName}-${key.partition} is no replica of this broker any more`);
+    hosted.renewLog(this.engine.open(key, hosted.settings.log));
   }
 
   private hosted(topic: TopicImage, image: PartitionImage, settings: TopicSettings): HostedPartition | undefined {
@@ -146,7 +187,8 @@ export class MetadataFollower {
   private configure(topicId: TopicId, settings: TopicSettings): void {
     for (const partition of this.table.ofTopic(topicId)) {
       this.configurePartition(partition, settings);
-      partition.refresh();
+      if (partition.replica === undefined) partition.refresh();
+      else this.replicate(partition);
     }
   }
 
@@ -156,13 +198,16 @@ export class MetadataFollower {
   }
 
   private removeTopic(topicId: TopicId): void {
-    for (const partition of this.table.ofTopic(topicId)) this.remove(partition.key);
+    for (const partition of this.table.ofTopic(topicId)) this.remove(partition.key, true);
   }
 
-  private remove(key: PartitionKey): void {
+  /** `isDeleted`: the partition is gone; otherwise others have its replicas now. */
+  private remove(key: PartitionKey, isDeleted: boolean): void {
     const hosted = this.table.get(key.topicId, key.partition);
     this.table.delete(key.topicId, key.partition);
-    if (hosted !== undefined) this.resign(hosted, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, true);
+    if (hosted?.replica !== undefined) void this.replication.drop(hosted.replica);
+    const errorCode = isDeleted ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.NOT_LEADER_OR_FOLLOWER;
+    if (hosted !== undefined) this.resign(hosted, errorCode, isDeleted);
     if (this.engine.get(key) === undefined) return;
     const deletion = this.engine.delete(key).catch((error: unknown) => {
       this.log.error({ topicId: key.topicId, partition: key.partition, err: error }, 'a deleted partition still takes space');

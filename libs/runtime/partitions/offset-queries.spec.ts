@@ -1,14 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ListedOffset, ListOffsetsPartition } from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
 import { HostBench, OTHER, TOPIC, epoch, isSettled, topicT } from '@streamline/testing/partitions/host-bench';
-import { SELF, topicId } from '@streamline/testing/partitions/test-metadata';
+import { SELF, brokerImage, topicId } from '@streamline/testing/partitions/test-metadata';
+import { ReplicaCluster } from '@streamline/testing/replication-host/replica-cluster';
 
 const NOTHING = { errorCode: 0, timestamp: -1, offset: -1, leaderEpoch: -1 };
 
-function list(bench: HostBench, ...queries: Partial<ListOffsetsPartition>[]): Promise<ListedOffset[]> {
+async function list(bench: HostBench, ...queries: Partial<ListOffsetsPartition>[]): Promise<ListedOffset[]> {
   const partitions = queries.map((query) => ({ topicId: TOPIC, partition: 0, currentLeaderEpoch: -1, timestamp: -1, ...query }));
   const request = { partitions, readCommitted: false, metadataIndex: 0, timeoutMs: 0 };
-  return bench.host.listOffsets(request).then((response) => response.partitions);
+  const answer = bench.host.listOffsets(request).then((response) => response.partitions);
+  while (!(await isSettled(answer)) && bench.clock.turn());
+  return answer;
 }
 
 /** Offsets 0-2 with times 100, 300, 200 in epoch 1; offset 3 with 400 in epoch 4, offset 4 with 900 not committed. */
@@ -45,6 +48,28 @@ describe('ListOffsets', () => {
   it('-5 (latest tiered) and -6 (earliest pending upload) are -1 without tiered storage', async () => {
     const bench = await written();
     for (const timestamp of [-5, -6]) expect(await list(bench, { timestamp })).toEqual([NOTHING]);
+  });
+
+  it('looks up one time in each turn of the event loop, since each decompresses a batch', async () => {
+    const bench = HostBench.serving();
+    let begun = 0;
+    for (const partition of [0, 1, 2]) {
+      await bench.write(bench.batch({ timestamp: 100 }), partition);
+      const log = bench.log(partition);
+      const lookUp = log.offsetForTimestamp.bind(log);
+      log.offsetForTimestamp = (timestamp, upTo) => {
+        begun += 1;
+        return lookUp(timestamp, upTo);
+      };
+    }
+    const partitions = [0, 1, 2].map((partition) => ({ topicId: TOPIC, partition, currentLeaderEpoch: -1, timestamp: 50 }));
+    const answer = bench.host.listOffsets({ partitions, readCommitted: false, metadataIndex: 0, timeoutMs: 0 });
+    for (const expected of [1, 2, 3]) {
+      await isSettled(answer);
+      expect(begun).toBe(expected);
+      bench.clock.turn();
+    }
+    expect((await answer).partitions.map(({ offset }) => offset)).toEqual([0, 0, 0]);
   });
 
   it('a time is the first record at or after it', async () => {
@@ -164,6 +189,48 @@ describe('DeleteRecords', () => {
   });
 });
 
+describe('DeleteRecords of a replicated partition', () => {
+  let cluster: ReplicaCluster;
+
+  beforeEach(async () => {
+    cluster = await ReplicaCluster.of(3);
+    for (const value of ['a', 'b', 'c']) await cluster.answer(cluster.append([value]));
+  });
+
+  afterEach(async () => {
+    await cluster.close();
+  });
+
+  const deleteTo = async (offset: number) => {
+    const partitions = [{ topicId: TOPIC, partition: 0, offset }];
+    const answer = await cluster.answer(cluster.leader.host.deleteRecords({ partitions, timeoutMs: 3_000, metadataIndex: 0 }));
+    return answer.partitions[0];
+  };
+  const starts = (): readonly number[] => cluster.brokers.map(({ log }) => log.logStartOffset);
+
+  it('is done once every live replica begins there: with another leader the records would be back', async () => {
+    expect(await deleteTo(2)).toEqual({ errorCode: 0, lowWatermark: 2 });
+    expect(starts()).toEqual([2, 2, 2]);
+  });
+
+  it('is REQUEST_TIMED_OUT (7) while one is silent, also when it is asked again, and does not wait for one that is gone', async () => {
+    cluster.streams.isolate(3);
+    expect(await deleteTo(2)).toEqual({ errorCode: 7, lowWatermark: -1 });
+    expect(await deleteTo(2)).toEqual({ errorCode: 7, lowWatermark: -1 });
+    const { id, epoch: brokerEpoch } = cluster.broker(3);
+    for (const { metadata } of cluster.brokers) metadata.putBroker(brokerImage(id, brokerEpoch, { state: 'Dead', fenced: true }));
+    expect(await deleteTo(2)).toEqual({ errorCode: 0, lowWatermark: 2 });
+    expect(starts()).toEqual([2, 2, 0]);
+  });
+
+  it('is NOT_LEADER_OR_FOLLOWER (6) where another leads before that', async () => {
+    cluster.streams.isolate(3);
+    const answer = deleteTo(2);
+    cluster.clock.schedule(100, () => cluster.elect(2));
+    expect(await answer).toEqual({ errorCode: 6, lowWatermark: -1 });
+  });
+});
+
 describe('DescribeProducers', () => {
   it('lists the producers of a partition, without transactions', async () => {
     const bench = HostBench.serving();
@@ -179,6 +246,17 @@ describe('DescribeProducers', () => {
       { producerId: 5, producerEpoch: 1, lastSequence: 9, lastTimestamp: 33, coordinatorEpoch: -1, currentTxnStartOffset: -1 },
     ]);
     expect(partitions[1]).toMatchObject({ errorCode: 100, producers: [] });
+  });
+
+  it('lists them where the replica follows as well', async () => {
+    const bench = HostBench.serving([topicT({ partitions: [{ replicas: [SELF, OTHER] }] })]);
+    bench.log().producerSnapshots = [{ producerId: 5, producerEpoch: 1, lastSequence: 9, lastTimestamp: 33 } as never];
+    bench.metadata.put(topicT({ partitions: [{ leader: OTHER, leaderEpoch: epoch(2), replicas: [SELF, OTHER] }] }));
+    const { partitions } = await bench.host.describeProducers({
+      partitions: [{ topicId: TOPIC, partition: 0 }],
+      metadataIndex: 0,
+    });
+    expect(partitions[0]).toMatchObject({ errorCode: 0, producers: [{ producerId: 5, lastSequence: 9 }] });
   });
 });
 

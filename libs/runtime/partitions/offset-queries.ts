@@ -21,6 +21,8 @@ import type { TimestampOffset } from '../log/log-engine';
 import type { Clock } from '../ports/clock';
 import type { HostedPartition } from './hosted-partition';
 import type { PartitionTable } from './partition-table';
+import { locateReader } from './reader-choice';
+import { TurnGate } from './turn-gate';
 
 /** Kafka's timestamps that are none. */
 export const SpecialTimestamp = {
@@ -36,14 +38,21 @@ const UNKNOWN = -1;
 const HIGH_WATERMARK = -1;
 /** The wait is for this node's own disk only: a client's short timeout must not turn that into an error. */
 const LOCAL_DISK_TIMEOUT_MS_MIN = 5_000;
+/** How often a deletion looks whether all followers begin where they should. */
+const FOLLOWERS_STEP_MS = 10;
 const NOT_FOUND: ListedOffset = { errorCode: ErrorCode.NONE, timestamp: UNKNOWN, offset: UNKNOWN, leaderEpoch: UNKNOWN };
 
 /** What is asked about offsets, epochs and producers of the partitions that this node leads. */
 export class OffsetQueries {
+  /** To look a time up decompresses a batch, and one request may ask for many partitions. */
+  private readonly lookUps: TurnGate;
+
   constructor(
     private readonly table: PartitionTable,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.lookUps = new TurnGate(clock);
+  }
 
   /** A partition that is named twice is answered with 42 each time, as Kafka does. */
   async listOffsets(request: ListOffsetsRequest): Promise<ListOffsetsResponse> {
@@ -87,6 +96,7 @@ export class OffsetQueries {
       case SpecialTimestamp.earliestPendingUpload:
         return NOT_FOUND;
       default:
+        await this.lookUps.enter();
         return lookUp(partition, query.timestamp);
     }
   }
@@ -105,14 +115,43 @@ export class OffsetQueries {
     const offset = target.offset === HIGH_WATERMARK ? partition.highWatermark : target.offset;
     const refused = whyNotDeletable(partition, offset);
     if (refused !== undefined) return { errorCode: refused, lowWatermark: UNKNOWN };
-    if (offset <= partition.log.logStartOffset) return { errorCode: ErrorCode.NONE, lowWatermark: partition.log.logStartOffset };
-    const outcome = await this.withTimeout(partition.log.advanceLogStart(offset as Offset), timeoutMs);
-    const lowWatermark = outcome === ErrorCode.NONE ? partition.log.logStartOffset : UNKNOWN;
-    return { errorCode: outcome, lowWatermark };
+    const deadlineMs = this.clock.monotonicMs() + timeoutMs;
+    const { log, leading } = partition;
+    const isNew = offset > log.logStartOffset;
+    const own = isNew ? await this.withTimeout(log.advanceLogStart(offset as Offset), timeoutMs) : ErrorCode.NONE;
+    const errorCode = own === ErrorCode.NONE ? await this.followersBeginAt(partition, offset, leading, deadlineMs) : own;
+    return { errorCode, lowWatermark: errorCode === ErrorCode.NONE ? log.logStartOffset : UNKNOWN };
   }
 
+  /** What was deleted would be back with another leader: it is gone once every live replica begins there (DelayedDeleteRecords). */
+  private async followersBeginAt(
+    partition: HostedPartition,
+    offset: number,
+    leading: LeaderEpoch | undefined,
+    deadlineMs: number,
+  ): Promise<ErrorCode> {
+    partition.replica?.logChanged();
+    for (;;) {
+      if (partition.leading !== leading) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
+      if (this.allBeginAt(partition, offset)) return ErrorCode.NONE;
+      if (this.clock.monotonicMs() >= deadlineMs) return ErrorCode.REQUEST_TIMED_OUT;
+      await new Promise<void>((resolve) => this.clock.schedule(FOLLOWERS_STEP_MS, resolve));
+    }
+  }
+
+  private allBeginAt({ replica, image }: HostedPartition, offset: number): boolean {
+    const { brokers } = this.table.image;
+    const followers = replica?.followers ?? [];
+    return followers.every(({ id, startOffset }) => {
+      const broker = brokers.get(id);
+      const isAlive = broker !== undefined && !broker.fenced && !image.failedReplicas.includes(id);
+      return !isAlive || startOffset >= offset;
+    });
+  }
+
+  /** Followers know them as well. */
   private producersOf(topicId: string, index: number): PartitionProducers {
-    const located = this.table.locate(topicId, index);
+    const located = locateReader(this.table, { topicId, partition: index, currentLeaderEpoch: -1 }, false);
     if (!located.ok) return { errorCode: located.errorCode, errorMessage: located.message, producers: [] };
     const producers = located.partition.log.producers().map(({ producerId, producerEpoch, lastSequence, lastTimestamp }) => ({
       producerId,

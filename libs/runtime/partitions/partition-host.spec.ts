@@ -8,7 +8,8 @@ import { recordsOf } from '@streamline/wire/records/record-view';
 import { MemoryDisk } from '@streamline/testing/disk/memory-disk';
 import { TEST_DIRECTORY, openTestEngine } from '@streamline/testing/log/log-fixtures';
 import { SILENT, TOPIC, epoch, topicT } from '@streamline/testing/partitions/host-bench';
-import { SELF, TestMetadata } from '@streamline/testing/partitions/test-metadata';
+import { NO_PEERS } from '@streamline/testing/partitions/no-peers';
+import { SELF, SELF_EPOCH, TestMetadata } from '@streamline/testing/partitions/test-metadata';
 import { SeededRandom } from '@streamline/testing/time/seeded-random';
 import { NodeClock } from '../time/node-clock';
 import { PartitionHost } from './partition-host';
@@ -46,13 +47,14 @@ class Node {
       disk,
       directory: TEST_DIRECTORY,
       log: SILENT,
+      replication: NO_PEERS,
       fetchLimits: { maxBytes: 1 << 20, maxWaiting: 10 },
       producerIdExpirationMs: 86_400_000,
       onFatal: (error) => {
         throw error;
       },
     });
-    host.activate();
+    host.activate(SELF_EPOCH);
     return new Node(disk, leaderEpoch, host, () => engine.close(), metadata);
   }
 
@@ -70,7 +72,15 @@ class Node {
   async append(parts: Partial<NewBatch>, acks = -1) {
     const records = buildBatch({ records: [{ value: Buffer.from('v') }], timestamp: Date.now(), ...parts });
     const partitions = [{ ...KEY, recordBytes: records.length }];
-    const request = { correlationId: 0, requiredAcks: acks, timeoutMs: 10_000, metadataIndex: 0, partitions, creditBytes: 0 };
+    const request = {
+      correlationId: 0,
+      requiredAcks: acks,
+      timeoutMs: 10_000,
+      metadataIndex: 0,
+      partitions,
+      creditBytes: 0,
+      connectionId: 0,
+    };
     const [answer] = (await this.host.append({ request, records: [records] })).partitions;
     return answer;
   }

@@ -1,5 +1,5 @@
 import { ErrorCode } from '@streamline/core/types/error-code';
-import type { LeaderEpoch, MetadataIndex, NodeId, Offset } from '@streamline/core/types/ids';
+import type { BrokerEpoch, LeaderEpoch, MetadataIndex, NodeId, Offset } from '@streamline/core/types/ids';
 import type {
   AppendRequest,
   AppendResponse,
@@ -16,9 +16,12 @@ import type {
   ListOffsetsResponse,
 } from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
 import type { CallContext } from '@streamline/wire/contracts/port';
-import type { BulkAppend, BulkFetched, PartitionPort } from '@streamline/wire/contracts/ports';
+import type { BulkAppend, BulkFetched, FetchContext, PartitionPort } from '@streamline/wire/contracts/ports';
 import type { LogEngine, PartitionKey, PartitionLog, ReadResult } from '../log/log-engine';
 import type { MetadataReplica } from '../metadata/metadata-replica';
+import type { PeerStream, PeerStreamEvents } from '../replication/peer-transport';
+import type { ReplicationFigures, ReplicationPorts } from '../replication/replication-host';
+import { ReplicationHost } from '../replication/replication-host';
 import type { Clock } from '../ports/clock';
 import type { Disk } from '../ports/disk';
 import { AppendPath } from './append-path';
@@ -40,6 +43,8 @@ export interface PartitionHostOptions {
   /** Where the engine keeps its logs; DescribeLogDirs tells its path and space. */
   readonly directory: string;
   readonly log: LogSink;
+  /** For partitions of which other brokers have replicas too. */
+  readonly replication: ReplicationPorts;
   readonly fetchLimits: FetchLimits;
   /** producer.id.expiration.ms of this node. */
   readonly producerIdExpirationMs: number;
@@ -57,10 +62,13 @@ export interface PartitionHostFigures {
   readonly appendedBatches: number;
   readonly appendedBytes: number;
   readonly refusedBatches: number;
+  /** Requests that were spread over turns of the event loop. */
+  readonly appendsPutAside: number;
   readonly waitingAppends: number;
   readonly fetchRequests: number;
   readonly fetchedBytes: number;
   readonly waitingFetches: number;
+  readonly replication: ReplicationFigures;
 }
 
 /** A control request may wait that long for metadata when it carries no time of its own. */
@@ -76,6 +84,7 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
   private readonly fetches: FetchPath;
   private readonly queries: OffsetQueries;
   private readonly follower: MetadataFollower;
+  private readonly replication: ReplicationHost;
   private readonly unsubscribe: () => void;
   /** Appends that wait for metadata, per partition: later ones of the same partition queue up behind them. */
   private readonly delayed = new Map<string, number>();
@@ -85,18 +94,49 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
   constructor(private readonly options: PartitionHostOptions) {
     const { engine, metadata, clock } = options;
     this.table = new PartitionTable(() => metadata.image);
-    this.appends = new AppendPath(this.table, clock);
+    this.appends = new AppendPath(this.table, clock, engine);
     this.fetches = new FetchPath(this.table, clock, options.fetchLimits);
     this.queries = new OffsetQueries(this.table, clock);
-    this.follower = new MetadataFollower(options.nodeId, engine, this.table, options.log, options.producerIdExpirationMs);
-    this.unsubscribe = metadata.subscribe((change, image) => this.follower.apply(change, image));
+    this.replication = new ReplicationHost({
+      ...options.replication,
+      nodeId: options.nodeId,
+      clock,
+      engine,
+      metadata,
+      log: options.log,
+      find: ({ topicId, partition }) => this.table.get(topicId, partition)?.replica,
+    });
+    const { nodeId, log, producerIdExpirationMs } = options;
+    this.follower = new MetadataFollower(nodeId, engine, this.table, log, producerIdExpirationMs, this.replication);
+    this.unsubscribe = metadata.subscribe((change, image) => {
+      this.follower.apply(change, image);
+      if (change.brokersChanged) this.replication.brokersChanged(image);
+    });
     engine.onStable((logs) => this.stable(logs));
     engine.onFatal((error) => this.fatal(error));
   }
 
   /** Begins to serve; called once the metadata includes this incarnation's registration. */
-  activate(): void {
+  activate(brokerEpoch: BrokerEpoch): void {
+    this.replication.begin(brokerEpoch);
     this.follower.activate(this.options.metadata.image);
+  }
+
+  /** Until then nobody else is given what this broker leads because it is silent (REPL-20). */
+  sessionEnds(atMs: number): void {
+    this.replication.sessionEnds(atMs);
+  }
+
+  /** The registration is another one: replicas of the one before say nothing any more. To be awaited before it is activated again. */
+  async endIncarnation(): Promise<void> {
+    const ended = this.replication.end();
+    this.follower.letGoOfReplicas();
+    await ended;
+  }
+
+  /** Another broker opened a stream of replicas to this one. Throws where this broker is not registered. */
+  acceptPeer(stream: PeerStream): PeerStreamEvents {
+    return this.replication.accept(stream);
   }
 
   /** Stops serving, answers everything that waits, and ends deletions that are under way; the engine stays open. */
@@ -105,6 +145,7 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
     this.follower.deactivate();
     this.appends.expireAll();
     this.unsubscribe();
+    await this.replication.end();
     await this.follower.settled();
   }
 
@@ -128,6 +169,8 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
     if (this.mayAppendNow(request)) return this.appends.append(append);
     const keys = request.partitions.map(keyOf);
     for (const key of keys) this.delayed.set(key, (this.delayed.get(key) ?? 0) + 1);
+    // The caller's memory is only lent until this returns.
+    const records = append.records.map((bytes) => Buffer.from(bytes));
     const { clock } = this.options;
     const deadlineMs = clock.monotonicMs() + request.timeoutMs;
     const caughtUp = this.catchUp(request.metadataIndex, request.timeoutMs);
@@ -137,7 +180,7 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
       .then((hasRoom) => {
         for (const key of keys) this.forgetDelayed(key);
         const timeoutMs = Math.max(0, Math.round(deadlineMs - clock.monotonicMs()));
-        const late = { ...append, request: { ...request, timeoutMs } };
+        const late = { request: { ...request, timeoutMs }, records };
         return {
           response: hasRoom ? this.appends.append(late) : this.appends.refuseAll(late, ErrorCode.REQUEST_TIMED_OUT, NO_ROOM),
         };
@@ -146,10 +189,10 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
     return begun.then(({ response }) => response);
   }
 
-  async fetch(request: FetchRequest, context?: CallContext): Promise<BulkFetched> {
+  async fetch(request: FetchRequest, context?: FetchContext): Promise<BulkFetched> {
     if (this.isBehind(request.metadataIndex))
       await this.catchUp(request.metadataIndex, Math.max(request.maxWaitMs, MIN_FETCH_CATCH_UP_MS));
-    return this.fetches.fetch(request, context?.signal);
+    return this.fetches.fetch(request, context);
   }
 
   async listOffsets(request: ListOffsetsRequest): Promise<ListOffsetsResponse> {
@@ -185,6 +228,12 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
 
   appendLocal(key: PartitionKey, leaderEpoch: LeaderEpoch, batch: Buffer, done: (errorCode: number) => void): LocalAppendOutcome {
     return this.appends.appendLocal(key, leaderEpoch, batch, done);
+  }
+
+  whenCommitted(key: PartitionKey, leaderEpoch: LeaderEpoch, end: Offset, done: (errorCode: number) => void): void {
+    const located = this.table.locate(key.topicId, key.partition, leaderEpoch);
+    if (located.ok) located.partition.whenCommitted((end - 1) as Offset, { settle: done });
+    else done(located.errorCode);
   }
 
   async readLocal(key: PartitionKey, from: Offset, maxBytes: number): Promise<ReadResult> {
@@ -225,10 +274,12 @@ export class PartitionHost implements PartitionPort, LocalPartitions {
       appendedBatches: counts.batches,
       appendedBytes: counts.bytes,
       refusedBatches: counts.refused,
+      appendsPutAside: counts.putAside,
       waitingAppends: this.appends.waitingRequests,
       fetchRequests: this.fetches.counts.requests,
       fetchedBytes: this.fetches.counts.bytes,
       waitingFetches: this.fetches.waitingRequests,
+      replication: this.replication.figures(),
     };
   }
 

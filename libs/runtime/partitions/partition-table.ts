@@ -69,6 +69,8 @@ export class PartitionTable {
     if (hosted === undefined) return this.absent(topicId, partition);
     if (currentLeaderEpoch >= 0 && currentLeaderEpoch !== hosted.image.leaderEpoch) return wrongEpoch(currentLeaderEpoch, hosted);
     if (hosted.leading === undefined) {
+      const isFailed = hosted.log.offlineReason !== undefined && hosted.image.leader === hosted.nodeId;
+      if (isFailed) return refused(ErrorCode.KAFKA_STORAGE_ERROR, hosted.log.offlineReason ?? '');
       return refused(
         ErrorCode.NOT_LEADER_OR_FOLLOWER,
         `node ${hosted.nodeId} does not lead partition ${partition} of ${hosted.topicName}`,
@@ -78,10 +80,12 @@ export class PartitionTable {
     return { ok: true, partition: hosted };
   }
 
-  /** Where a client should turn to, as the metadata knows it. */
+  /** Where a client should turn to, as the metadata knows it; where this broker is cut off, who probably leads by now (REPL-20). */
   leaderHint(topicId: string, partition: number): LeaderHint | undefined {
     const image = this.describe(topicId, partition);
-    return image === undefined ? undefined : { leaderId: image.leader ?? NO_LEADER, leaderEpoch: image.leaderEpoch };
+    if (image === undefined) return undefined;
+    const likely = this.get(topicId as TopicId, partition as PartitionIndex)?.replica?.likelyLeader;
+    return { leaderId: likely ?? image.leader ?? NO_LEADER, leaderEpoch: image.leaderEpoch };
   }
 
   private absent(topicId: string, partition: number): Located {

@@ -1,27 +1,27 @@
 import { ErrorCode } from '@streamline/core/types/error-code';
 import type { AppendedPartition, AppendResponse } from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
 import type { Ack } from './ack-queue';
-import type { Bucket, DeadlineWheel, Expiring } from './deadline-wheel';
+import { Expiring, type DeadlineWheel } from './deadline-wheel';
 
 /** One append request on its way to its answer: one promise, however many partitions and records. */
-export class PendingAppend implements Expiring {
-  readonly response: Promise<AppendResponse>;
-  /** Filled in the order of the request's partitions. */
-  private readonly answers: AppendedPartition[] = [];
+export class PendingAppend extends Expiring {
+  /** In the order of the request's partitions. */
+  private readonly answers: AppendedPartition[];
   /** Partitions without a final answer. */
   private open: number;
-  private readonly settled: boolean[] = [];
-  private bucket: Bucket | undefined;
-  private resolve: (response: AppendResponse) => void = () => undefined;
+  /** The partitions that were appended, as a list through them. */
+  private lastAck: PartitionAck | undefined;
+  private wheel: DeadlineWheel | undefined;
+  private rest: { abandon(): void } | undefined;
+  private resolve: ((response: AppendResponse) => void) | undefined;
 
   constructor(
     private readonly correlationId: number,
     partitionCount: number,
-    private readonly onDone: (pending: PendingAppend) => void,
   ) {
+    super();
     this.open = partitionCount;
-    this.response = new Promise((resolve) => (this.resolve = resolve));
-    if (partitionCount === 0) this.finish();
+    this.answers = new Array<AppendedPartition>(partitionCount);
   }
 
   get isDone(): boolean {
@@ -31,44 +31,69 @@ export class PendingAppend implements Expiring {
   /** Nothing was appended to this partition. */
   refuse(index: number, answer: AppendedPartition): void {
     this.answers[index] = answer;
-    this.settle(index, answer.errorCode);
+    this.settled();
   }
 
-  /** Appended; `settle` tells when that may be said. */
-  appended(index: number, answer: AppendedPartition): void {
+  /** Appended; the ack tells when that may be said. */
+  appended(index: number, answer: AppendedPartition): Ack {
     this.answers[index] = answer;
+    this.lastAck = new PartitionAck(this, answer, this.lastAck);
+    return this.lastAck;
   }
 
-  ackOf(index: number): Ack {
-    return { settle: (errorCode) => this.settle(index, errorCode) };
-  }
-
-  /** The final word on one partition. */
-  settle(index: number, errorCode: number): void {
-    if (this.settled[index] === true || this.isDone) return;
-    this.settled[index] = true;
-    const answer = this.answers[index];
-    if (errorCode !== ErrorCode.NONE && answer !== undefined && answer.errorCode === ErrorCode.NONE) {
-      answer.errorCode = errorCode;
-      answer.errorMessage = WHY_NOT_ACKNOWLEDGED.get(errorCode) ?? '';
-    }
+  /** The final word on one partition has been said. */
+  settled(): void {
     this.open -= 1;
-    if (this.isDone) this.finish();
+    if (this.open > 0) return;
+    this.wheel?.delete(this);
+    this.resolve?.(this.response());
   }
 
-  expireIn(deadlines: DeadlineWheel, timeoutMs: number): void {
-    this.bucket = deadlines.add(timeoutMs, this);
+  /** Some of its partitions are put aside: `rest` refuses them when the time is over. */
+  putAside(rest: { abandon(): void }): void {
+    this.rest = rest;
+  }
+
+  /** The answer, as soon as there is one for every partition. To be called once. */
+  whenDone(): Promise<AppendResponse> {
+    if (this.isDone) return Promise.resolve(this.response());
+    return new Promise((resolve) => (this.resolve = resolve));
+  }
+
+  expireIn(wheel: DeadlineWheel, timeoutMs: number): void {
+    this.wheel = wheel;
+    wheel.add(timeoutMs, this);
   }
 
   /** Whatever is not acknowledged by now is answered with REQUEST_TIMED_OUT (7): appended, but not known to be safe. */
   expire(): void {
-    for (const index of this.answers.keys()) this.settle(index, ErrorCode.REQUEST_TIMED_OUT);
+    for (let ack = this.lastAck; ack !== undefined; ack = ack.before) ack.settle(ErrorCode.REQUEST_TIMED_OUT);
+    this.rest?.abandon();
   }
 
-  private finish(): void {
-    this.bucket?.delete(this);
-    this.onDone(this);
-    this.resolve({ correlationId: this.correlationId, partitions: this.answers, creditBytes: 0 });
+  private response(): AppendResponse {
+    return { correlationId: this.correlationId, partitions: this.answers, creditBytes: 0 };
+  }
+}
+
+class PartitionAck implements Ack {
+  private isSettled = false;
+
+  constructor(
+    private readonly pending: PendingAppend,
+    private readonly answer: AppendedPartition,
+    /** The one that was made before it for the same request. */
+    readonly before: PartitionAck | undefined,
+  ) {}
+
+  settle(errorCode: number): void {
+    if (this.isSettled) return;
+    this.isSettled = true;
+    if (errorCode !== ErrorCode.NONE) {
+      this.answer.errorCode = errorCode;
+      this.answer.errorMessage = WHY_NOT_ACKNOWLEDGED.get(errorCode) ?? '';
+    }
+    this.pending.settled();
   }
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { OUR_FEATURES } from '@streamline/core/metadata/features';
 import type { DirectoryId } from '@streamline/core/types/ids';
 import type { GroupPort } from '@streamline/wire/contracts/ports';
 import { MemoryDisk } from '@streamline/testing/disk/memory-disk';
@@ -7,6 +8,7 @@ import { VirtualClock } from '@streamline/testing/time/virtual-clock';
 import { buildBatch } from '@streamline/wire/records/batch-builder';
 import { SILENT, TOPIC, topicT } from '@streamline/testing/partitions/host-bench';
 import { MemoryLogEngine } from '@streamline/testing/partitions/memory-log-engine';
+import { NO_PEERS } from '@streamline/testing/partitions/no-peers';
 import { ScriptedController, refusal } from '@streamline/testing/partitions/scripted-controller';
 import { SELF, TestMetadata, topicId } from '@streamline/testing/partitions/test-metadata';
 import { createStorageRole } from './storage-role';
@@ -34,9 +36,11 @@ async function made(deps: Partial<StorageRoleDeps> = {}) {
     listeners: [{ name: 'storage', host: 'h', port: 9095 }],
     rack: 'r1',
     engine,
-    recovery: { cleanStop: true, sameBoot: true, brokerEpoch: 12 },
+    recovery: { isNew: false, cleanStop: true, sameBoot: true, brokerEpoch: 12 },
     metadata,
     controller: controller.asPort(),
+    dialer: NO_PEERS.dialer,
+    replicationLimits: NO_PEERS.limits,
     createGroups: () => ({
       port: {} as GroupPort,
       start: () => {
@@ -63,7 +67,15 @@ async function made(deps: Partial<StorageRoleDeps> = {}) {
   const produce = () => {
     const records = buildBatch({ records: [{}], timestamp: clock.wallMs() });
     const partitions = [{ topicId: TOPIC, partition: 0, recordBytes: records.length }];
-    const request = { correlationId: 0, requiredAcks: -1, timeoutMs: 5000, metadataIndex: 0, partitions, creditBytes: 0 };
+    const request = {
+      correlationId: 0,
+      requiredAcks: -1,
+      timeoutMs: 5000,
+      metadataIndex: 0,
+      partitions,
+      creditBytes: 0,
+      connectionId: 0,
+    };
     return role.port.partitions.append({ request, records: [records] });
   };
   return { role, disk, engine, clock, metadata, controller, fatal, groups, produce };
@@ -86,12 +98,14 @@ describe('a storage role that starts', () => {
         directoryId: topicId('D'),
         listeners: [{ name: 'storage', host: 'h', port: 9095 }],
         rack: 'r1',
+        features: OUR_FEATURES,
         previousBrokerEpoch: 12,
         sameBoot: true,
+        storageIsNew: false,
       },
     ]);
     expect(bench.controller.heartbeats).toEqual([
-      { brokerId: 1, brokerEpoch: 41, appliedMetadataIndex: 1, wantFence: false, wantShutdown: false },
+      { brokerId: 1, brokerEpoch: 41, appliedMetadataIndex: 1, wantFence: false, wantShutdown: false, features: OUR_FEATURES },
     ]);
     expect(bench.engine.brokerEpoch).toBe(41);
     expect(bench.groups.started).toBe(1);
@@ -99,10 +113,10 @@ describe('a storage role that starts', () => {
   });
 
   it('after a crash names no broker epoch (P-2)', async () => {
-    const bench = await made({ recovery: { cleanStop: false, sameBoot: false, brokerEpoch: 12 } });
+    const bench = await made({ recovery: { isNew: true, cleanStop: false, sameBoot: false, brokerEpoch: 12 } });
     bench.role.start();
     await bench.role.whenServing;
-    expect(bench.controller.registrations[0]).toMatchObject({ previousBrokerEpoch: -1, sameBoot: false });
+    expect(bench.controller.registrations[0]).toMatchObject({ previousBrokerEpoch: -1, sameBoot: false, storageIsNew: true });
   });
 
   it('serves only once the metadata includes its registration (R-5)', async () => {
@@ -201,6 +215,7 @@ describe('a storage role that runs', () => {
       incarnationId: 'incarnation-1',
       previousBrokerEpoch: 41,
       sameBoot: true,
+      storageIsNew: false,
     });
     expect(bench.controller.heartbeats.at(-1)).toMatchObject({ brokerEpoch: 42 });
     expect(bench.engine.brokerEpoch).toBe(42);

@@ -9,6 +9,8 @@ import type { MetadataReplica } from '../metadata/metadata-replica';
 import type { Cancel, Clock } from '../ports/clock';
 import type { Disk } from '../ports/disk';
 import type { Random } from '../ports/random';
+import type { PeerDialer, PeerStream, PeerStreamEvents } from '../replication/peer-transport';
+import type { ReplicationLimits } from '../replication/replication-limits';
 import { BrokerSession } from './broker-session';
 import type { PreviousRun } from './broker-session';
 import { DiskProbe } from './disk-probe';
@@ -39,9 +41,12 @@ export interface StorageRoleDeps {
   /** Open, that is: replayed. The role closes it. */
   readonly engine: LogEngine;
   /** What `openLogEngine` found. */
-  readonly recovery: Pick<LogRecovery, 'cleanStop' | 'sameBoot' | 'brokerEpoch'>;
+  readonly recovery: Pick<LogRecovery, 'cleanStop' | 'sameBoot' | 'brokerEpoch' | 'isNew'>;
   readonly metadata: MetadataReplica;
   readonly controller: ControllerPort;
+  /** Reaches the storage roles of other brokers. */
+  readonly dialer: PeerDialer;
+  readonly replicationLimits: ReplicationLimits;
   readonly createGroups: (partitions: LocalPartitions) => GroupsHost;
   readonly clock: Clock;
   readonly random: Random;
@@ -75,11 +80,15 @@ export interface StorageRole {
   /** The readiness checks, each looked at now. */
   status(): Promise<RoleStatus>;
   figures(): PartitionHostFigures;
+  /** Another broker opened a stream of replicas to this one. Throws where this broker is not registered yet. */
+  acceptPeer(stream: PeerStream): PeerStreamEvents;
 }
 
 /** Shares of the stop's time: for what is in flight, and for the leaderships to move. The rest is for the logs to close. */
 const DRAIN_SHARE = 0.1;
 const LEAVE_SHARE = 0.25;
+/** Of what is left then, for syncs to begin; the last of them end and files are closed in the rest. */
+const SYNC_SHARE = 0.75;
 /** What is in flight needs a disk and a round trip to followers; the leaderships should not wait longer for it. */
 const DRAIN_MS_MAX = 1_000;
 const METADATA_WAIT_STEP_MS = 5_000;
@@ -104,16 +113,18 @@ class RunningStorageRole implements StorageRole {
   private served: () => void = () => undefined;
 
   constructor(private readonly deps: StorageRoleDeps) {
-    const { clock, disk, directory, metadata } = deps;
-    this.host = new PartitionHost({ ...deps, onFatal: (error) => this.fail(error) });
+    const { clock, disk, directory, metadata, controller, dialer, random, replicationLimits } = deps;
+    const replication = { controller, dialer, random, limits: replicationLimits };
+    this.host = new PartitionHost({ ...deps, replication, onFatal: (error) => this.fail(error) });
     this.groups = deps.createGroups(this.host);
-    this.port = { partitions: this.host, groups: this.groups.port, keepsOrder: true };
+    this.port = { partitions: this.host, groups: this.groups.port };
     this.probe = new DiskProbe(disk, directory, clock);
     this.session = new BrokerSession({
       ...deps,
       sessionTimeoutMs: () => this.sessionTimeoutMs,
       appliedIndex: () => metadata.image.index,
       mayHeartbeat: () => this.diskResponds(),
+      onSession: (endsMs) => this.host.sessionEnds(endsMs),
     });
     this.whenServing = new Promise((resolve) => (this.served = resolve));
   }
@@ -131,24 +142,27 @@ class RunningStorageRole implements StorageRole {
   }
 
   start(): void {
-    const { cleanStop, brokerEpoch, sameBoot } = this.deps.recovery;
-    void this.join({ cleanBrokerEpoch: cleanStop ? brokerEpoch : -1, sameBoot });
+    const { cleanStop, brokerEpoch, sameBoot, isNew } = this.deps.recovery;
+    void this.join({ cleanBrokerEpoch: cleanStop ? brokerEpoch : -1, sameBoot, storageIsNew: isNew });
     this.scheduleRetention();
   }
 
   async stop(deadlineMs: number): Promise<void> {
     if (this.isStopping) return;
     this.isStopping = true;
+    const startMs = this.deps.clock.monotonicMs();
     this.cancelRetention?.();
     this.host.stopAccepting();
     await this.host.drain(Math.min(DRAIN_MS_MAX, deadlineMs * DRAIN_SHARE));
     const moved = this.isServing ? await this.session.leave(deadlineMs * LEAVE_SHARE) : false;
     this.session.stop();
-    if (this.isServing && !moved) this.deps.log.warn({}, 'stopping before the controller has moved all leaderships');
+    if (moved) this.deps.log.info({}, 'the controller has moved all leaderships of this broker, which shuts down');
+    else if (this.isServing) this.deps.log.warn({}, 'stopping before the controller has moved all leaderships');
     if (this.isServing) await this.groups.stop();
     await this.host.close();
     await this.probe.close();
-    await this.deps.engine.close();
+    const leftMs = deadlineMs - (this.deps.clock.monotonicMs() - startMs);
+    await this.deps.engine.close(Math.max(0, leftMs * SYNC_SHARE));
   }
 
   async status(): Promise<RoleStatus> {
@@ -168,17 +182,23 @@ class RunningStorageRole implements StorageRole {
     return this.host.figures();
   }
 
+  acceptPeer(stream: PeerStream): PeerStreamEvents {
+    return this.host.acceptPeer(stream);
+  }
+
   /** Registers, catches up, serves, and says so; again whenever the registration is lost. */
   private async join(previous: PreviousRun): Promise<void> {
     try {
       const index = await this.session.register(previous);
       this.deps.engine.setBrokerEpoch(this.session.brokerEpoch);
       await this.catchUp(index);
+      await this.host.endIncarnation();
       if (this.isStopping) return;
-      this.host.activate();
+      this.host.activate(this.session.brokerEpoch);
       if (!this.isServing) await this.groups.start();
       this.isServing = true;
-      await this.session.run(() => void this.join({ cleanBrokerEpoch: this.session.brokerEpoch, sameBoot: true }));
+      const again = { cleanBrokerEpoch: this.session.brokerEpoch, sameBoot: true, storageIsNew: false };
+      await this.session.run(() => void this.join(again));
       this.served();
     } catch (error) {
       if (!this.isStopping) this.fail(error instanceof Error ? error : new Error(String(error)));

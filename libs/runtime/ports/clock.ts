@@ -14,4 +14,6 @@ export interface Clock {
   wallMs(): TimestampMs;
   /** Calls `task` once, `delayMs` from now or later. Never keeps the process alive by itself. */
   schedule(delayMs: number, task: () => void): Cancel;
+  /** Calls `task` in the next turn of the event loop, after what has arrived by then was taken. */
+  nextTurn(task: () => void): void;
 }

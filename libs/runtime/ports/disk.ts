@@ -15,6 +15,8 @@ export interface Disk {
    * of its own so that it never queues behind other work (J-8).
    */
   openDurable(path: string): Promise<DurableFile>;
+  /** Something that writes to many open files at once, away from the event loop where that takes long; nothing is durable by it. */
+  openWriter(): FileWriter;
   /** Names in a directory, unsorted; ENOENT where it does not exist. */
   list(path: string): Promise<string[]>;
   makeDirectory(path: string): Promise<void>;
@@ -41,6 +43,28 @@ export interface DiskFile {
   /** Makes all completed writes durable. After a failure nothing can be said of them, also not by trying again (S-9). */
   datasync(): Promise<void>;
   truncate(size: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A write to a file that is open; see `DiskFile.write`. */
+export interface FileWrite {
+  readonly file: DiskFile;
+  readonly position: number;
+  readonly chunks: readonly Uint8Array[];
+}
+
+/**
+ * Writes to several files in a group: handed over at once, answered at once. Where the platform holds writers back nothing but the group
+ * waits. One group is in flight at a time, with at most one write to each file; chunks must not change before it ends.
+ */
+export interface FileWriter {
+  /** Resolves when the next group had better be chosen: once everything is there that the present turn of the event loop brings. */
+  endOfTurn(): Promise<void>;
+  /**
+   * Resolves when all writes have ended: for each, in order, the error with which it failed, or undefined.
+   * @param isUrgent somebody waits for it: what is small and quick may be written before the call returns
+   */
+  write(group: readonly FileWrite[], isUrgent: boolean): Promise<readonly (Error | undefined)[]>;
   close(): Promise<void>;
 }
 

@@ -45,9 +45,11 @@ export interface Journal {
    * Takes a record into the next group. The chunks are read before the call returns or kept until written, and must not
    * change meanwhile. Fails (throws JournalFailedError) once a write has failed (J-9) or after `close`, with a RangeError
    * for more than `recordBytesMax` bytes.
+   * @param lastCrc the CRC-32C of the last chunk, where it is known for certain: then nobody goes over its bytes again. With a wrong one the
+   * group could not be read, and with it everything that it acknowledged would be lost.
    * Returns the position at which the record is durable once `durablePosition` has reached it.
    */
-  append(type: number, chunks: readonly Uint8Array[]): JournalPosition;
+  append(type: number, chunks: readonly Uint8Array[], lastCrc?: number): JournalPosition;
   /** The largest payload that one record may have. */
   readonly recordBytesMax: number;
   /** Bytes that may be appended now without exceeding the bound on what waits; at 0 or less producers wait (J-7). */

@@ -1,3 +1,9 @@
+/**
+ * Opens a store at a path, whose parent directory exists. `write` makes one where there is none; `read` fails there, changes
+ * nothing on the disk, and the store that it gives takes no writes.
+ */
+export type OpenStore = (path: string, mode: 'write' | 'read') => Promise<KeyValueStore>;
+
 /** A store of keys in byte order. What was written is durable only after `flush` (STACK: no switch syncs its WAL). */
 export interface KeyValueStore {
   get(key: Uint8Array): Promise<Buffer | undefined>;

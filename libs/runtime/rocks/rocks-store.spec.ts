@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -21,7 +21,7 @@ describe('openRocksStore', () => {
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'rocks-'));
-    store = await openRocksStore(join(directory, 'db'));
+    store = await openRocksStore(join(directory, 'db'), 'write');
   });
 
   afterEach(async () => {
@@ -38,7 +38,7 @@ describe('openRocksStore', () => {
     });
     await store.flush();
     await store.close();
-    store = await openRocksStore(join(directory, 'db'));
+    store = await openRocksStore(join(directory, 'db'), 'write');
     expect(await all(store)).toEqual([
       ['a', '1'],
       ['b', '2'],
@@ -54,6 +54,20 @@ describe('openRocksStore', () => {
     void put('u', 'old');
     await store.write({ deleteRanges: [[key('t/'), key('t0')]], deletes: [key('u')], puts: [[key('t/2'), key('new')]] });
     expect(await all(store)).toEqual([['t/2', 'new']]);
+  });
+
+  it('opens for reading with what a killed process wrote last, leaves the files alone, and makes none', async () => {
+    await store.write({ puts: [[key('a'), key('1')]] });
+    const path = join(directory, 'db');
+    const files = async (): Promise<string[]> =>
+      (await readdir(path)).filter((name) => /^(CURRENT|MANIFEST|\d+\.)/.test(name)).sort();
+    const before = await files();
+    const reader = await openRocksStore(path, 'read');
+    expect(await all(reader)).toEqual([['a', '1']]);
+    await expect(reader.write({ puts: [[key('b'), key('2')]] })).rejects.toThrow();
+    await reader.close();
+    expect(await files()).toEqual(before);
+    await expect(openRocksStore(join(directory, 'none'), 'read')).rejects.toThrow();
   });
 
   it('scans more than a page', async () => {

@@ -6,12 +6,10 @@ const PAGE_ENTRIES = 1024;
 /** Memory for writes that are not in a file yet; images are small. */
 const WRITE_BUFFER_BYTES = 8 * 1024 * 1024;
 
-/**
- * Opens a RocksDB at `path`, making it where there is none; its parent directory must exist. One column family: a batch
- * across several corrupts memory in this binding.
- */
-export async function openRocksStore(path: string): Promise<KeyValueStore> {
+/** Opens a RocksDB, see `OpenStore`. One column family: a batch across several corrupts memory in this binding. */
+export async function openRocksStore(path: string, mode: 'write' | 'read'): Promise<KeyValueStore> {
   const db = new RocksDB(path, {
+    readOnly: mode === 'read',
     maxBackgroundJobs: 2,
     maxOpenFiles: 128,
     maxFileOpeningThreads: 1,

@@ -1,6 +1,7 @@
 /** The part of rocksdb-native that we use; the package has no types. */
 declare module 'rocksdb-native' {
   interface Options {
+    readonly readOnly?: boolean;
     readonly maxBackgroundJobs?: number;
     readonly maxOpenFiles?: number;
     readonly maxFileOpeningThreads?: number;

@@ -24,4 +24,8 @@ export class NodeClock implements Clock {
     arm(Math.max(delayMs, 0));
     return () => clearTimeout(timer);
   }
+
+  nextTurn(task: () => void): void {
+    setImmediate(task);
+  }
 }

@@ -32,6 +32,21 @@ describe('NodeClock', () => {
     expect(ran).toBe(1);
   });
 
+  it('calls back in a later turn of the event loop, behind what is ready by then', async () => {
+    const clock = new NodeClock();
+    const ran: string[] = [];
+    const over = new Promise<void>((resolve) => {
+      clock.nextTurn(() => {
+        ran.push('turn');
+        resolve();
+      });
+    });
+    void Promise.resolve().then(() => ran.push('microtask'));
+    ran.push('now');
+    await over;
+    expect(ran).toEqual(['now', 'microtask', 'turn']);
+  });
+
   it('tells monotonic and wall time', () => {
     const clock = new NodeClock();
     const before = clock.monotonicMs();

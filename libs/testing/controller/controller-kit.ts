@@ -1,37 +1,24 @@
+import { OUR_FEATURES } from '@streamline/core/metadata/features';
 import { snapshotRecords } from '@streamline/core/metadata/snapshot';
 import type { MetadataState } from '@streamline/core/metadata/metadata-state';
 import type { MetadataRecord } from '@streamline/core/metadata/records';
 import type { ClusterId, DirectoryId, NodeId } from '@streamline/core/types/ids';
+import { CLUSTER_SETTINGS } from '../metadata/cluster-settings';
 import { MemoryDisk } from '@streamline/testing/disk/memory-disk';
 import { SeededRandom } from '@streamline/testing/time/seeded-random';
 import { VirtualClock } from '@streamline/testing/time/virtual-clock';
 import type * as wire from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
-import type { ControllerRoleDeps } from '@streamline/runtime/controller/controller-role';
+import type { ControllerPort } from '@streamline/wire/contracts/ports';
+import type { ControllerEvents, ControllerRoleDeps } from '@streamline/runtime/controller/controller-role';
 import { ControllerRole } from '@streamline/runtime/controller/controller-role';
-import type { OpenedLog, OpenLogOptions } from '@streamline/runtime/controller/open-single-voter-log';
-import { openSingleVoterLog } from '@streamline/runtime/controller/open-single-voter-log';
+import type { OpenedLog, OpenLogOptions } from '@streamline/runtime/controller/open-metadata-log';
+import { openMetadataLog } from '@streamline/runtime/controller/open-metadata-log';
 import { MemoryStore, StoreMedium } from './memory-store';
 
 export const NODE = 1 as NodeId;
 export const DIRECTORY = 'directorydirectory0000' as DirectoryId;
 export const CLUSTER = 'clusterclustercluster0' as ClusterId;
-export const BOOTSTRAP = {
-  clusterId: CLUSTER,
-  settings: {
-    defaultReplicationFactor: 1,
-    minInsyncReplicas: 1,
-    uncleanLeaderElection: false,
-    durability: 'fsync',
-    sessionTimeoutMs: 10_000,
-    rackAwareAssignment: true,
-    numPartitions: 1,
-    messageMaxBytes: 1_048_588,
-    logSegmentBytes: 1_073_741_824,
-    logRetentionMs: 604_800_000,
-    logRetentionBytes: -1,
-    maxDecompressedMessageBytes: 67_108_864,
-  },
-} as const;
+export const BOOTSTRAP = { clusterId: CLUSTER, settings: CLUSTER_SETTINGS };
 
 export interface Controller {
   readonly opened: OpenedLog;
@@ -43,7 +30,7 @@ export interface Controller {
 
 /** A machine with a controller on it that can be stopped, killed and started again. */
 export class ControllerKit {
-  readonly clock = new VirtualClock();
+  clock = new VirtualClock();
   readonly medium = new StoreMedium();
   readonly random: SeededRandom;
   disk: MemoryDisk;
@@ -58,14 +45,19 @@ export class ControllerKit {
       await this.disk.makeDirectory('/controller');
       await this.disk.syncDirectory('/');
     }
-    return openSingleVoterLog({
-      disk: this.disk,
+    const { disk } = this;
+    return openMetadataLog({
+      disk,
       clock: this.clock,
       random: this.random,
       directory: '/controller',
       nodeId: NODE,
       directoryId: DIRECTORY,
-      openStore: () => Promise.resolve(new MemoryStore(this.medium)),
+      openStore: async (_, mode) => {
+        // A process that is gone opens nothing.
+        if (disk !== this.disk) await new Promise(() => undefined);
+        return new MemoryStore(this.medium, mode);
+      },
       snapshotIntervalLogs: 1000,
       maxLogsInSnapshot: 1000,
       journalSize: { fileBytes: 128 * 1024, fileCount: 4, groupBytesMax: 32 * 1024, pendingBytesMax: 256 * 1024 },
@@ -73,24 +65,34 @@ export class ControllerKit {
     });
   }
 
-  async start(options: Partial<OpenLogOptions> = {}, deps: Partial<ControllerRoleDeps> = {}): Promise<Controller> {
+  async start(
+    options: Partial<OpenLogOptions> = {},
+    deps: Partial<ControllerRoleDeps> = {},
+    events: Partial<ControllerEvents> = {},
+  ): Promise<Controller> {
     const opened = await this.openLog(options);
     const [fatal, defects, expired]: [Error[], Error[], NodeId[]] = [[], [], []];
-    const role = await ControllerRole.start({
+    const role = ControllerRole.start({
       clock: this.clock,
       random: this.random,
       log: opened.log,
       committed: opened.committed,
       expectedClusterId: undefined,
       bootstrap: BOOTSTRAP,
+      isMember: () => true,
       events: {
         onBrokerExpired: (id) => expired.push(id),
         onPossibleLoss: () => undefined,
+        onUncleanElections: () => undefined,
+        onLeadership: () => undefined,
+        onLeadersBalanced: () => undefined,
         onDefect: (error) => defects.push(error),
         onFatal: (error) => fatal.push(error),
+        ...events,
       },
       ...deps,
     });
+    await role.tookUp;
     return { opened, role, fatal, defects, expired };
   }
 
@@ -116,19 +118,21 @@ export function registration(incarnationId: string, rest: Partial<wire.RegisterB
     rack: undefined,
     previousBrokerEpoch: -1,
     sameBoot: true,
+    storageIsNew: false,
+    features: [...OUR_FEATURES],
     ...rest,
   };
 }
 
 /** Registers broker 1 and makes it lead. Returns its epoch. */
-export async function startBroker(role: ControllerRole, incarnationId = 'first'): Promise<number> {
+export async function startBroker(role: ControllerPort, incarnationId = 'first'): Promise<number> {
   const { brokerEpoch, metadataIndex } = await role.registerBroker(registration(incarnationId));
   await heartbeat(role, brokerEpoch, { appliedMetadataIndex: metadataIndex });
   return brokerEpoch;
 }
 
 export function heartbeat(
-  role: ControllerRole,
+  role: ControllerPort,
   brokerEpoch: number,
   rest: Partial<wire.BrokerHeartbeatRequest> = {},
 ): Promise<wire.BrokerHeartbeatResponse> {
@@ -138,6 +142,7 @@ export function heartbeat(
     appliedMetadataIndex: Number.MAX_SAFE_INTEGER,
     wantFence: false,
     wantShutdown: false,
+    features: [...OUR_FEATURES],
     ...rest,
   });
 }
@@ -146,7 +151,7 @@ export function topic(name: string, rest: Partial<wire.CreatableTopic> = {}): wi
   return { name, partitions: 1, replicationFactor: 1, assignments: [], configs: [], ...rest };
 }
 
-export function create(role: ControllerRole, ...topics: wire.CreatableTopic[]): Promise<wire.CreateTopicsResponse> {
+export function create(role: ControllerPort, ...topics: wire.CreatableTopic[]): Promise<wire.CreateTopicsResponse> {
   return role.createTopics({ topics, validateOnly: false, timeoutMs: 30_000 });
 }
 

@@ -6,6 +6,8 @@ export class StoreMedium {
   flushed = new Map<string, Buffer>();
   unflushed: StoreBatch[] = [];
   open: MemoryStore | undefined;
+  /** The disk takes nothing, as RocksDB says it. */
+  isFull = false;
   /** What a flush waits for, so that other things happen meanwhile. */
   beforeFlush: () => Promise<void> = () => Promise.resolve();
 
@@ -22,11 +24,18 @@ export class MemoryStore implements KeyValueStore {
   dead = false;
   readonly #content: Map<string, Buffer>;
 
-  constructor(private readonly medium: StoreMedium) {
+  constructor(
+    private readonly medium: StoreMedium,
+    mode: 'write' | 'read' = 'write',
+  ) {
+    if (mode === 'write') refuseWhenFull(medium);
+    else if (medium.open === undefined) throw new Error('/image/CURRENT: No such file or directory');
     medium.open = this;
-    for (const batch of medium.unflushed) applyBatch(medium.flushed, batch);
-    medium.unflushed = [];
     this.#content = new Map(medium.flushed);
+    for (const batch of medium.unflushed) applyBatch(this.#content, batch);
+    if (mode === 'read') return;
+    medium.flushed = new Map(this.#content);
+    medium.unflushed = [];
   }
 
   get(key: Uint8Array): Promise<Buffer | undefined> {
@@ -35,6 +44,7 @@ export class MemoryStore implements KeyValueStore {
 
   async write(batch: StoreBatch): Promise<void> {
     await this.#alive();
+    refuseWhenFull(this.medium);
     applyBatch(this.#content, batch);
     this.medium.unflushed.push(batch);
   }
@@ -50,6 +60,7 @@ export class MemoryStore implements KeyValueStore {
     const batches = [...this.medium.unflushed];
     await this.medium.beforeFlush();
     await this.#alive();
+    refuseWhenFull(this.medium);
     for (const batch of batches) applyBatch(this.medium.flushed, batch);
     this.medium.unflushed = this.medium.unflushed.filter((batch) => !batches.includes(batch));
   }
@@ -63,6 +74,10 @@ export class MemoryStore implements KeyValueStore {
     await Promise.resolve();
     if (this.dead) await new Promise(() => undefined);
   }
+}
+
+function refuseWhenFull({ isFull }: StoreMedium): void {
+  if (isFull) throw new Error('While appending to file: /image/000011.log: No space left on device');
 }
 
 function text(key: Uint8Array): string {

@@ -1,4 +1,4 @@
-import type { Disk, DiskFile, DurableFile } from '@streamline/runtime/ports/disk';
+import type { Disk, DiskFile, DurableFile, FileWrite, FileWriter } from '@streamline/runtime/ports/disk';
 import type { SeededRandom } from '@streamline/testing/time/seeded-random';
 import { DiskCounters } from './disk-counters';
 import { FaultInjector, diskError } from './fault-injector';
@@ -20,12 +20,20 @@ export interface MemoryDiskOptions {
   readonly sectorsAreAtomic?: boolean;
   /** Shared by a disk and its clones. */
   readonly counters?: DiskCounters;
+  /** When the next operation ends: in the next turn of the event loop by default, in virtual time in a simulation. */
+  readonly later?: (turn: () => void) => void;
 }
 
-interface InFlightWrite {
+interface AskedWrite {
   readonly file: MemoryFile;
   readonly position: number;
   readonly chunks: readonly Uint8Array[];
+}
+
+interface InFlightWrite extends AskedWrite {
+  readonly path: string;
+  /** What the chunks held when the write was asked for. */
+  readonly bytes: Buffer;
 }
 
 /**
@@ -39,11 +47,12 @@ export class MemoryDisk implements Disk {
   private readonly faults: FaultInjector;
   private readonly inFlight = new Set<InFlightWrite>();
   private root = new MemoryDirectory();
+  private misused: Error | undefined;
 
   constructor(private readonly options: MemoryDiskOptions) {
     this.random = options.random;
     this.counters = options.counters ?? new DiskCounters();
-    this.queue = new OperationQueue(options.random.fork());
+    this.queue = new OperationQueue(options.random.fork(), options.later);
     this.faults = new FaultInjector(options.random.fork());
     this.faults.onRemoved(() => this.queue.schedule());
   }
@@ -55,6 +64,10 @@ export class MemoryDisk implements Disk {
 
   async openDurable(path: string): Promise<DurableFile> {
     return new OpenDurableFile(this, path, await this.run('openDurable', path, () => this.fileAt(path)));
+  }
+
+  openWriter(): FileWriter {
+    return new MemoryFileWriter();
   }
 
   list(path: string): Promise<string[]> {
@@ -176,6 +189,11 @@ export class MemoryDisk implements Disk {
     return this.queue.hasStopped;
   }
 
+  /** Set where the owner used the memory of a write for something else while it was under way. */
+  get misuse(): Error | undefined {
+    return this.misused;
+  }
+
   /** Some operations have not ended yet. */
   get isBusy(): boolean {
     return this.queue.length > 0;
@@ -208,17 +226,19 @@ export class MemoryDisk implements Disk {
   }
 
   /** A write of a file of this disk: a crash while it is under way leaves any part of it. */
-  async write(operation: 'write' | 'durableWrite', path: string, write: InFlightWrite, onDone: () => void): Promise<void> {
+  async write(operation: 'write' | 'durableWrite', path: string, asked: AskedWrite, onDone: () => void): Promise<void> {
+    const write = { ...asked, path, bytes: Buffer.concat(asked.chunks) };
+    const { bytes } = write;
     this.inFlight.add(write);
     try {
       const full = (): void => {
-        const bytes = Buffer.concat(write.chunks);
+        this.lookForMisuse(write);
         this.refuseBeyondCapacity(path, write.file, write.position + bytes.length);
         write.file.change({ kind: 'write', position: write.position, bytes });
         onDone();
       };
       const failed = (rule: FaultRule): void => {
-        const bytes = Buffer.concat(write.chunks);
+        this.lookForMisuse(write);
         const done = rule.isPartial === true ? this.random.integer(0, bytes.length - 1) : 0;
         const left = rule.fault === 'EIO' && operation === 'durableWrite' ? bytes : bytes.subarray(0, done);
         if (left.length > 0) write.file.change({ kind: 'write', position: write.position, bytes: left });
@@ -228,6 +248,11 @@ export class MemoryDisk implements Disk {
     } finally {
       this.inFlight.delete(write);
     }
+  }
+
+  private lookForMisuse({ path, bytes, chunks }: InFlightWrite): void {
+    if (bytes.equals(Buffer.concat(chunks))) return;
+    this.misused ??= new Error(`the memory of a write to ${path} was used for something else before the write had ended`);
   }
 
   private refuseBeyondCapacity(path: string, file: MemoryFile, end: number): void {
@@ -245,8 +270,9 @@ export class MemoryDisk implements Disk {
   /** Leaves some of what is under way half done. */
   private stop(random: SeededRandom, isPowerLoss: boolean): void {
     this.queue.stop();
-    for (const { file, position, chunks } of this.inFlight) {
-      const bytes = Buffer.concat(chunks);
+    for (const write of this.inFlight) {
+      this.lookForMisuse(write);
+      const { file, position, bytes } = write;
       const done = isPowerLoss || random.chance(0.4) ? bytes.length : random.integer(0, bytes.length);
       const change: FileChange = { kind: 'write', position, bytes: bytes.subarray(0, done) };
       if (done > 0 && random.chance(0.8)) file.change(change);
@@ -374,6 +400,38 @@ class OpenDurableFile implements DurableFile {
     this.isClosed = true;
     return this.disk.run('close', this.path, () => undefined);
   }
+}
+
+/** A group's writes are operations of their own: they end in any order, fail one by one, and a crash comes between them. */
+class MemoryFileWriter implements FileWriter {
+  private isWriting = false;
+  private isClosed = false;
+
+  /** Turns take no time here. */
+  endOfTurn(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async write(group: readonly FileWrite[]): Promise<readonly (Error | undefined)[]> {
+    if (this.isWriting || this.isClosed) throw new Error(this.isClosed ? 'the writer is closed' : 'a group is in flight already');
+    if (new Set(group.map(({ file }) => file.path)).size < group.length) throw new Error('a group holds two writes to one file');
+    this.isWriting = true;
+    try {
+      const ended = await Promise.allSettled(group.map(({ file, position, chunks }) => file.write(position, chunks)));
+      return ended.map((write) => (write.status === 'fulfilled' ? undefined : errorOf(write.reason)));
+    } finally {
+      this.isWriting = false;
+    }
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    return Promise.resolve();
+  }
+}
+
+function errorOf(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 function empty(directory: MemoryDirectory): void {

@@ -6,7 +6,7 @@ interface Queued {
 }
 
 /**
- * Operations that are under way. They end one at a time, each in a turn of its own of the event loop, in an order that
+ * Operations that are under way. They end one at a time, each in a turn of its own of the event loop (or of a simulation), in an order that
  * the seed draws: what is submitted together ends in any order, and the process goes on in between.
  */
 export class OperationQueue {
@@ -17,7 +17,10 @@ export class OperationQueue {
   private whenStopped: (() => void)[] = [];
   completed = 0;
 
-  constructor(private readonly random: SeededRandom) {}
+  constructor(
+    private readonly random: SeededRandom,
+    private readonly later: (turn: () => void) => void = setImmediate,
+  ) {}
 
   get length(): number {
     return this.queued.length;
@@ -38,7 +41,7 @@ export class OperationQueue {
   schedule(): void {
     if (this.isScheduled || this.isStopped) return;
     this.isScheduled = true;
-    setImmediate(() => this.turn());
+    this.later(() => this.turn());
   }
 
   /** After so many more operations nothing ends any more: the machine has stopped. Resolves then. */

@@ -26,8 +26,18 @@ export interface FakeBroker {
 
 export interface FakeTopic {
   readonly name: string;
-  /** Of each partition its leader; undefined for none. Replicas are all brokers. */
+  /** Of each partition its leader; undefined for none. */
   readonly leaders: readonly (number | undefined)[];
+  /** Of each partition; all brokers where it does not say. */
+  readonly replicas?: readonly (readonly number[])[];
+  /** Of each partition; all its replicas where it does not say. */
+  readonly isr?: readonly (readonly number[])[];
+  readonly elr?: readonly (readonly number[])[];
+  readonly lastKnownElr?: readonly (readonly number[])[];
+  /** Of each partition; none where it does not say. */
+  readonly adding?: readonly (readonly number[])[];
+  readonly removing?: readonly (readonly number[])[];
+  readonly failedReplicas?: readonly (readonly number[])[];
   readonly id?: string;
   readonly leaderEpoch?: number;
 }
@@ -61,6 +71,10 @@ export class FakeMetadata implements MetadataReplica {
   update(changes: Partial<FakeCluster>): void {
     this.cluster = { ...this.cluster, ...changes };
     this.image = imageOf(this.cluster);
+  }
+
+  leaderOf(topicId: string, partition: number): number | undefined {
+    return this.image.topics.get(topicId as TopicId)?.partitions[partition]?.leader;
   }
 
   subscribe(listener: (change: MetadataChange, image: MetadataImage) => void): () => void {
@@ -100,6 +114,7 @@ function brokerOf(broker: FakeBroker): BrokerImage {
     directoryId: 'd1rectoryd1rectoryd1rA' as DirectoryId,
     endpoints: broker.withoutKafkaListener === true ? [] : [{ name: 'kafka', host, port }],
     rack: broker.rack,
+    features: undefined,
     state: broker.dead === true ? 'Dead' : 'Running',
     fenced: broker.fenced ?? false,
   };
@@ -107,14 +122,17 @@ function brokerOf(broker: FakeBroker): BrokerImage {
 
 function topicOf(topic: FakeTopic, brokers: readonly FakeBroker[]): TopicImage {
   const id = (topic.id ?? fakeTopicId(topic.name)) as TopicId;
-  const nodes = brokers.map((broker) => broker.id as NodeId);
+  const all = brokers.map((broker) => broker.id);
   const partitions = topic.leaders.map((leader, index): PartitionImage => ({
     topicId: id,
     partition: index as PartitionIndex,
-    replicas: nodes,
-    isr: nodes,
-    elr: [],
-    lastKnownElr: [],
+    replicas: (topic.replicas?.[index] ?? all) as NodeId[],
+    isr: (topic.isr?.[index] ?? topic.replicas?.[index] ?? all) as NodeId[],
+    elr: (topic.elr?.[index] ?? []) as NodeId[],
+    lastKnownElr: (topic.lastKnownElr?.[index] ?? []) as NodeId[],
+    addingReplicas: (topic.adding?.[index] ?? []) as NodeId[],
+    removingReplicas: (topic.removing?.[index] ?? []) as NodeId[],
+    failedReplicas: (topic.failedReplicas?.[index] ?? []) as NodeId[],
     leader: leader as NodeId | undefined,
     leaderEpoch: (topic.leaderEpoch ?? 3) as LeaderEpoch,
     partitionEpoch: 0,

@@ -1,6 +1,8 @@
 import { ErrorCode } from '@streamline/core/types/error-code';
 import type {
   AppendedPartition,
+  EpochAnswer,
+  EpochQuery,
   FetchedPartition,
   FetchRequest,
 } from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
@@ -17,14 +19,20 @@ const RECORD_COUNT_POSITION = 57;
 
 /**
  * Partition logs in memory, for tests of what lies before them: batches get offsets and can be fetched, also by waiting.
- * Nothing is checked. What a test wants otherwise it sets in `appendError` and `fetchError`.
+ * Nothing is checked but, where a test says who leads, that: a replica that only follows takes no appends. What a test wants
+ * otherwise it sets in `appendError` and `fetchError`.
  */
 export class MemoryPartitions {
   readonly appends: BulkAppend[] = [];
   readonly fetches: FetchRequest[] = [];
+
+  constructor(private readonly leads: (topicId: string, partition: number) => boolean = () => true) {}
+
   /** Asked for each partition of an append; a code refuses it. */
-  appendError: (topicId: string, partition: number) => number = () => ErrorCode.NONE;
-  fetchError: (topicId: string, partition: number) => number = () => ErrorCode.NONE;
+  appendError: (topicId: string, partition: number) => number = (topicId, partition) =>
+    this.leads(topicId, partition) ? ErrorCode.NONE : ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  fetchError: (topicId: string, partition: number, leaderOnly: boolean) => number = (topicId, partition, leaderOnly) =>
+    !leaderOnly || this.leads(topicId, partition) ? ErrorCode.NONE : ErrorCode.NOT_LEADER_OR_FOLLOWER;
   private readonly logs = new Map<string, MemoryBatch[]>();
   private waiters = new Set<() => void>();
 
@@ -33,6 +41,7 @@ export class MemoryPartitions {
     return fakePort<PartitionPort>({
       append: (append) => this.append(append),
       fetch: (request, context) => this.fetch(request, context),
+      getEpochEndOffsets: async ({ partitions }) => ({ partitions: partitions.map((asked) => this.epochEnd(asked)) }),
       ...others,
     });
   }
@@ -42,8 +51,15 @@ export class MemoryPartitions {
     return last === undefined ? 0 : last.baseOffset + countOf(last.bytes);
   }
 
+  /** Of a log that was only ever led in one epoch. */
+  private epochEnd({ topicId, partition, leaderEpoch }: EpochQuery): EpochAnswer {
+    const isLed = this.leads(topicId, partition);
+    if (!isLed) return { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, leaderEpoch: -1, endOffset: -1 };
+    return { errorCode: ErrorCode.NONE, leaderEpoch, endOffset: this.endOffset(topicId, partition) };
+  }
+
   private append(append: BulkAppend): Promise<{ correlationId: number; partitions: AppendedPartition[]; creditBytes: number }> {
-    this.appends.push(append);
+    this.appends.push({ ...append, records: append.records.map((bytes) => Buffer.from(bytes)) });
     const partitions = append.request.partitions.map(({ topicId, partition }, i): AppendedPartition => {
       const errorCode = this.appendError(topicId, partition);
       const none = { errorMessage: '', logAppendTimeMs: -1, logStartOffset: 0, recordErrors: [] };
@@ -79,7 +95,7 @@ export class MemoryPartitions {
   private read(request: FetchRequest): BulkFetched {
     const records: Buffer[][] = [];
     const partitions = request.partitions.map(({ topicId, partition, fetchOffset }): FetchedPartition => {
-      const errorCode = this.fetchError(topicId, partition);
+      const errorCode = this.fetchError(topicId, partition, request.leaderOnly ?? false);
       const end = this.endOffset(topicId, partition);
       const ends = { highWatermark: end, lastStableOffset: end, logStartOffset: 0 };
       const log = errorCode === ErrorCode.NONE ? (this.logs.get(`${topicId}:${partition}`) ?? []) : [];

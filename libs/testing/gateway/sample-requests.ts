@@ -87,12 +87,34 @@ export const SAMPLE_REQUESTS: Readonly<Record<number, RequestMaker>> = {
   35: () => ({ topics: null }),
   37: () => ({ topics: [{ name: SAMPLE_TOPIC, count: 3, assignments: null }], timeoutMs: 1000, validateOnly: false }),
   42: () => ({ groupsNames: ['g'] }),
+  43: () => ({ topicPartitions: [{ topic: SAMPLE_TOPIC, partitions: [0] }], timeoutMs: 1000 }),
   44: () => ({
     resources: [{ resourceType: 2, resourceName: SAMPLE_TOPIC, configs: [{ name: 'a', configOperation: 0, value: '1' }] }],
     validateOnly: false,
   }),
+  45: () => ({
+    timeoutMs: 1000,
+    topics: [{ name: SAMPLE_TOPIC, partitions: [{ partitionIndex: 0, replicas: [1] }] }],
+  }),
+  46: () => ({ timeoutMs: 1000, topics: null }),
   47: () => ({ groupId: 'g', topics: [{ name: SAMPLE_TOPIC, partitions: [{ partitionIndex: 0 }] }] }),
+  55: () => ({ topics: [{ topicName: '__cluster_metadata', partitions: [{ partitionIndex: 0 }] }] }),
+  57: (version) => ({
+    featureUpdates: [
+      { feature: 'metadata.version', maxVersionLevel: 33, ...(version === 0 ? { allowDowngrade: false } : { upgradeType: 1 }) },
+    ],
+  }),
   60: (version) => ({ includeClusterAuthorizedOperations: true, ...(version >= 2 ? { includeFencedBrokers: true } : {}) }),
   61: () => ({ topics: [{ name: SAMPLE_TOPIC, partitionIndexes: [0] }] }),
+  64: () => ({ brokerId: 7 }),
+  74: (version) => (version >= 1 ? { resourceTypes: [2, 4] } : {}),
   75: () => ({ topics: [{ name: SAMPLE_TOPIC }], cursor: null }),
+  80: () => ({
+    clusterId: null,
+    timeoutMs: 1000,
+    voterId: 7,
+    voterDirectoryId: SAMPLE_TOPIC_ID,
+    listeners: [{ name: 'CONTROLLER', host: 'h', port: 9093 }],
+  }),
+  81: () => ({ clusterId: null, voterId: 1, voterDirectoryId: ZERO_TOPIC_ID }),
 };

@@ -78,11 +78,11 @@ export class GroupBench {
     while (this.step((turn) => this.coordinator.expireDeadline(turn)));
   }
 
-  /** Ends this coordinator and begins another from the durable part of the log. */
+  /** Ends this coordinator, which answers whoever waits whatever the log does, and begins another from the durable part of the log. */
   restart(): void {
-    this.step((turn) => {
-      this.coordinator.stop(turn);
-    });
+    const last = newTurn({ monotonicMs: this.nowMs, wallMs: this.wallMs });
+    this.coordinator.stop(last);
+    for (const answer of last.answers) this.#answer(answer, this.durableEnd);
     this.log.length = this.durableEnd;
     this.#undurable = [];
     this.coordinator = new GroupCoordinator(this.config, this.usage);

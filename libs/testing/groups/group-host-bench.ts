@@ -8,7 +8,7 @@ import type { MetadataChange, MetadataReplica } from '@streamline/runtime/metada
 import type { GroupCoordinators } from '@streamline/runtime/groups/group-coordinators';
 import { createGroupCoordinators } from '@streamline/runtime/groups/group-coordinators';
 import type { GroupHostLimits } from '@streamline/runtime/groups/group-host-limits';
-import { OFFSETS_TOPIC } from '@streamline/runtime/groups/offsets-topic';
+import { OFFSETS_TOPIC } from '@streamline/core/metadata/offsets-topic';
 import { MemoryPartitions } from './memory-partitions';
 
 export const NODE = 1 as NodeId;
@@ -24,6 +24,9 @@ export function topicImage(name: string, id: TopicId, partitionCount: number, le
       isr: [NODE],
       elr: [],
       lastKnownElr: [],
+      addingReplicas: [],
+      removingReplicas: [],
+      failedReplicas: [],
       leader: leader === 'nobody' ? undefined : leader,
       leaderEpoch: 0 as LeaderEpoch,
       partitionEpoch: 0,

@@ -9,7 +9,7 @@ import type {
   LocalBounds,
   LocalPartitions,
 } from '@streamline/runtime/partitions/local-partitions';
-import { OFFSETS_TOPIC } from '@streamline/runtime/groups/offsets-topic';
+import { OFFSETS_TOPIC } from '@streamline/core/metadata/offsets-topic';
 
 interface StoredBatch {
   readonly bytes: Buffer;
@@ -62,6 +62,11 @@ export class MemoryPartitions implements LocalPartitions {
   /** Begins to lead a partition in a new epoch. */
   lead(index: PartitionIndex): void {
     this.#epoch += 1;
+    this.leadOn(index);
+  }
+
+  /** Leads on in the epoch that began last. */
+  leadOn(index: PartitionIndex): void {
     this.get(index).leaderEpoch = this.#epoch as LeaderEpoch;
     this.#tell(index);
   }
@@ -78,6 +83,11 @@ export class MemoryPartitions implements LocalPartitions {
       partition.committedEnd = partition.end;
       for (const { done } of partition.waiting.splice(0)) done(ErrorCode.NONE);
     }
+  }
+
+  /** What was not committed has an unknown fate from now on, though the node goes on leading: a log that failed. */
+  loseSight(errorCode: number): void {
+    for (const partition of this.partitions.values()) for (const { done } of partition.waiting.splice(0)) done(errorCode);
   }
 
   /** What was not committed is lost, and nobody leads or listens any more. */
@@ -123,6 +133,13 @@ export class MemoryPartitions implements LocalPartitions {
       });
     }
     return { ok: true, baseOffset: baseOffset as Offset, lastOffset: lastOffset as Offset };
+  }
+
+  whenCommitted(key: PartitionKey, leaderEpoch: LeaderEpoch, end: Offset, done: (errorCode: number) => void): void {
+    const partition = this.get(key.partition);
+    if (partition.leaderEpoch !== leaderEpoch) done(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    else if (end <= partition.committedEnd) done(ErrorCode.NONE);
+    else partition.waiting.push({ lastOffset: end - 1, done });
   }
 
   readLocal(key: PartitionKey, from: Offset, maxBytes: number): Promise<ReadResult> {

@@ -185,7 +185,12 @@ export class JournalStory {
       const payload = this.payload(journal.recordBytesMax);
       const type = this.random.integer(1, 127);
       const cut = this.random.integer(0, payload.length);
-      const position = journal.append(type, [payload.subarray(0, cut), payload.subarray(cut)]);
+      const last = payload.subarray(cut);
+      const position = journal.append(
+        type,
+        [payload.subarray(0, cut), last],
+        this.random.chance(0.5) ? crc32c(last, 0) : undefined,
+      );
       this.written.push({ type, payload, position });
       this.counters.recordsAppended += 1;
     }

@@ -100,13 +100,19 @@ export function noFileSync(disk: Disk): Disk {
 
 /** No timer ever fires: nothing is sealed (against J-5). */
 export function noSeal(clock: Clock): Clock {
-  return { monotonicMs: () => clock.monotonicMs(), wallMs: () => clock.wallMs(), schedule: () => () => undefined };
+  return {
+    monotonicMs: () => clock.monotonicMs(),
+    wallMs: () => clock.wallMs(),
+    schedule: () => () => undefined,
+    nextTurn: (task) => clock.nextTurn(task),
+  };
 }
 
 function wrap(disk: Disk, changed: Partial<Disk>): Disk {
   return {
     open: (path, mode) => disk.open(path, mode),
     openDurable: (path) => disk.openDurable(path),
+    openWriter: () => disk.openWriter(),
     list: (path) => disk.list(path),
     makeDirectory: (path) => disk.makeDirectory(path),
     rename: (from, to) => disk.rename(from, to),

@@ -1,10 +1,12 @@
 import { connect } from 'node:net';
 import { apisByKey } from '@streamline/wire/kafka/api-table';
+import { produce } from '@streamline/wire/kafka/apis/00-produce';
 import { apiVersions } from '@streamline/wire/kafka/apis/18-api-versions';
 import { encodeRequest } from '@streamline/wire/kafka/frame';
 import type { Api } from '@streamline/wire/kafka/schema/api';
 import type { Fields, WriteOf } from '@streamline/wire/kafka/schema/field';
-import { SAMPLE_REQUESTS } from '../gateway/sample-requests';
+import { buildBatch } from '@streamline/wire/records/batch-builder';
+import { SAMPLE_REQUESTS, SAMPLE_TOPIC } from '../gateway/sample-requests';
 import { SeededRandom } from '../time/seeded-random';
 
 /** Something that no well-meaning client sends. */
@@ -12,10 +14,12 @@ export interface BadInput {
   readonly name: string;
   readonly bytes: Buffer;
   /**
-   * `closed`: the connection has to end by itself. `either`: it ends, or the bytes happen to be a request and are answered.
-   * `open`: the bytes are the beginning of something and the other end waits for the rest.
+   * `closed`: the connection has to end by itself. `answered`: with an error. `either`: it ends, or the bytes happen to be a
+   * request and are answered. `open`: the bytes are the beginning of something and the other end waits for the rest.
    */
-  readonly expects: 'closed' | 'either' | 'open';
+  readonly expects: 'closed' | 'answered' | 'either' | 'open';
+  /** It may happen to be a request that waits for long, and be answered by nothing in the meantime. */
+  readonly mayWait?: boolean;
 }
 
 /** What became of an input: the connection ended, answered, or did neither within the time. */
@@ -23,10 +27,89 @@ export type BadInputOutcome = 'closed' | 'answered' | 'silent';
 
 const SIZE_BYTES = 4;
 const PRODUCE = 0;
+/** Fetch, JoinGroup and SyncGroup wait for something to happen, as long as they say. */
+const WAITING_KEYS: ReadonlySet<number> = new Set([1, 11, 14]);
+const NESTED_LEVELS = 1000;
 
 /** The corpus of RELIABILITY's "bad input": fixed cases, and for each seed a mutation of every request that there is. */
 export function badInputs(seeds: number): BadInput[] {
-  return [...otherProtocols(), ...wrongSizes(), ...wrongHeaders(), ...wrongBodies(), ...cutRequests(), ...mutations(seeds)];
+  return [
+    ...otherProtocols(),
+    ...garbage(),
+    ...wrongSizes(),
+    ...wrongHeaders(),
+    ...wrongBodies(),
+    ...nested(),
+    wrongCrc(),
+    ...cutRequests(),
+    ...mutations(seeds),
+  ];
+}
+
+/** True where the input did what was expected of it. */
+export function isAsExpected({ expects, mayWait }: BadInput, outcome: BadInputOutcome): boolean {
+  if (outcome === 'silent') return mayWait === true;
+  if (expects === 'either') return true;
+  return outcome === (expects === 'answered' ? 'answered' : 'closed');
+}
+
+/**
+ * A well-formed request of some KiB a batch that is `mebibytes` when decompressed, `batches` of them for partition 0 of a
+ * topic. Not in the corpus, since it takes long to make.
+ */
+export function decompressionBomb(topic: string, batches: number, mebibytes: number): Buffer {
+  const value = Buffer.alloc(mebibytes * 1024 * 1024);
+  const records = buildBatch({ records: [{ value }], timestamp: Date.now(), codec: 'gzip' });
+  const partitionData = Array.from({ length: batches }, () => ({ index: 0, records }));
+  const body = { acks: -1, timeoutMs: 60_000, topicData: [{ name: topic, partitionData }] };
+  return Buffer.concat(encodeRequest(produce, 9, 1, 'bad', body));
+}
+
+/** Bytes without any sense. The first says that the frame is too large, lest the rest be waited for. */
+function garbage(): BadInput[] {
+  return [5, 64, 4096, 1_000_000].map((length) => {
+    const bytes = new SeededRandom(length).bytes(length);
+    bytes.writeUInt8(0x80 | (bytes[0] ?? 0), 0);
+    return { name: `${length} bytes of garbage`, bytes, expects: 'closed' };
+  });
+}
+
+function wrongCrc(): BadInput {
+  const records = buildBatch({ records: [{ value: Buffer.from('x') }], timestamp: 1 });
+  records.writeUInt8(records.readUInt8(records.length - 1) ^ 1, records.length - 1);
+  const body = { acks: -1, timeoutMs: 1000, topicData: [{ name: SAMPLE_TOPIC, partitionData: [{ index: 0, records }] }] };
+  return {
+    name: 'a batch with a wrong CRC',
+    bytes: Buffer.concat(encodeRequest(produce, 9, 1, 'bad', body)),
+    expects: 'answered',
+  };
+}
+
+/** The protocol has no recursion: what nests are arrays in arrays, and unknown tagged fields in unknown tagged fields. */
+function nested(): BadInput[] {
+  const nullClient = Buffer.from([0xff, 0xff]);
+  let tagged = Buffer.from([0]);
+  for (let level = 0; level < NESTED_LEVELS; level += 1) {
+    // One field with the tag 100, of so many bytes.
+    tagged = Buffer.concat([Buffer.from([1, 100]), unsignedVarint(tagged.length), tagged]);
+  }
+  // CreateTopics v2: a topic, its assignments, and their brokers, which are said to be more than there are bytes.
+  const arrays = Buffer.from('000000010001740000000100010000000100000000 7fffffff'.replaceAll(' ', ''), 'hex');
+  return [
+    {
+      name: `tagged fields nested ${NESTED_LEVELS} deep`,
+      bytes: frame(3, 9, Buffer.concat([nullClient, Buffer.from('0001000000', 'hex'), tagged])),
+      expects: 'answered',
+    },
+    { name: 'arrays in arrays of 2^31-1', bytes: frame(19, 2, Buffer.concat([nullClient, arrays])), expects: 'closed' },
+  ];
+}
+
+function unsignedVarint(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest >= 0x80; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
+  return Buffer.from([...bytes, rest]);
 }
 
 function otherProtocols(): BadInput[] {
@@ -140,6 +223,10 @@ function sampleFrames(): { readonly name: string; readonly key: number; readonly
   });
 }
 
+function mayWait(bytes: Buffer): boolean {
+  return WAITING_KEYS.has(bytes.readInt16BE(SIZE_BYTES));
+}
+
 /** A request that ends too early for its own size waits for the rest; one whose size says so is no request. */
 function cutRequests(): BadInput[] {
   return sampleFrames().flatMap(({ name, bytes }): BadInput[] => {
@@ -149,7 +236,7 @@ function cutRequests(): BadInput[] {
     resized.writeInt32BE(resized.length - SIZE_BYTES);
     return [
       { name: `${name} without its last 3 bytes`, bytes: Buffer.from(cut), expects: 'open' },
-      { name: `${name} cut by 3 bytes`, bytes: resized, expects: 'either' },
+      { name: `${name} cut by 3 bytes`, bytes: resized, expects: 'either', mayWait: mayWait(resized) },
     ];
   });
 }
@@ -164,7 +251,8 @@ function mutations(seeds: number): BadInput[] {
     // The size stays, so that the frame is complete; acks=0 would be legal silence.
     const firstByte = key === PRODUCE ? SIZE_BYTES + 16 : SIZE_BYTES;
     for (let i = 0; i < count; i++) mutated[random.integer(firstByte, mutated.length - 1)] = random.integer(0, 255);
-    return { name: `${name} with ${count} other bytes (seed ${seed})`, bytes: mutated, expects: 'either' as const };
+    const described = `${name} with ${count} other bytes (seed ${seed})`;
+    return { name: described, bytes: mutated, expects: 'either' as const, mayWait: mayWait(mutated) };
   });
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectSocket, type Socket } from 'node:net';
-import { FrameAssembler } from '@streamline/runtime/gateway/frame-assembler';
+import { FrameAssembler } from '@streamline/runtime/sockets/frame-assembler';
+import { FrameMemory } from '@streamline/runtime/sockets/frame-memory';
 import { correlationIdOf, decodeResponse, encodeRequest } from '@streamline/wire/kafka/frame';
 import type { Api } from '@streamline/wire/kafka/schema/api';
 import type { Fields, ReadOf, WriteOf } from '@streamline/wire/kafka/schema/field';
@@ -30,7 +31,7 @@ interface Expected {
 export class KafkaClient {
   /** Whole answers that no request waited for. */
   readonly unexpected: Buffer[] = [];
-  private readonly assembler = new FrameAssembler(MAX_FRAME_BYTES);
+  private readonly assembler = new FrameAssembler(MAX_FRAME_BYTES, new FrameMemory());
   private readonly expected: Expected[] = [];
   private readonly closing: Promise<void>;
   private nextCorrelationId = 1;
@@ -133,8 +134,10 @@ export class KafkaClient {
   }
 
   private onData(chunk: Buffer): void {
-    this.assembler.push(chunk);
-    for (let frame = this.assembler.next(); frame !== undefined; frame = this.assembler.next()) {
+    this.assembler.received(chunk, chunk.length);
+    for (let next = this.assembler.next(); next !== undefined; next = this.assembler.next()) {
+      const frame = Buffer.from(next);
+      this.assembler.done();
       const due = this.expected.shift();
       if (due === undefined) this.unexpected.push(frame);
       else due.take(frame);

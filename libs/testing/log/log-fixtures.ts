@@ -10,6 +10,7 @@ import type { Random } from '@streamline/runtime/ports/random';
 import { buildBatch } from '@streamline/wire/records/batch-builder';
 import type { NewBatch } from '@streamline/wire/records/batch-builder';
 import { readBatchHeader } from '@streamline/wire/records/batch-header';
+import { poisonFreedMemory } from './poison';
 
 /** Kafka's defaults, with durability fsync. */
 export const TEST_LOG_CONFIG: LogConfig = {
@@ -37,6 +38,9 @@ export const SMALL_JOURNAL: LogJournalOptions = {
   sealDelayMs: 20,
 };
 
+// Whoever still uses memory that the engine took back is found out.
+poisonFreedMemory();
+
 export const TEST_DIRECTORY = '/storage';
 
 export interface EnginePorts {
@@ -45,15 +49,17 @@ export interface EnginePorts {
   readonly random: Random;
   readonly bootId?: string;
   readonly limits?: Partial<LogLimits>;
+  /** SMALL_JOURNAL by default. */
+  readonly journal?: LogJournalOptions;
 }
 
-/** Opens an engine over a test's ports, with a small journal. */
+/** Opens an engine over a test's ports. */
 export function openTestEngine(ports: EnginePorts): Promise<OpenedLogEngine> {
   return openLogEngine({
     ...ports,
     directory: TEST_DIRECTORY,
     bootId: ports.bootId ?? 'boot-1',
-    journal: SMALL_JOURNAL,
+    journal: ports.journal ?? SMALL_JOURNAL,
     limits: { spaceMarginBytes: 0, ...ports.limits },
   });
 }

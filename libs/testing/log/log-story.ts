@@ -2,6 +2,7 @@ import { BLOCK_BYTES, decodeFileHeader } from '@streamline/core/journal/format';
 import type { LogConfig } from '@streamline/core/log/log-config';
 import type { LeaderEpoch, Offset } from '@streamline/core/types/ids';
 import { crc32c } from '@streamline/runtime/journal/crc32c';
+import { readIncarnation } from '@streamline/runtime/log/incarnation-marker';
 import type { LogEngine } from '@streamline/runtime/log/log-engine';
 import type { OpenedLogEngine } from '@streamline/runtime/log/open-log-engine';
 import type { LogLimits } from '@streamline/runtime/log/log-limits';
@@ -11,10 +12,11 @@ import { MemoryDisk } from '@streamline/testing/disk/memory-disk';
 import { SeededRandom } from '@streamline/testing/time/seeded-random';
 import { VirtualClock } from '@streamline/testing/time/virtual-clock';
 import { readBatchHeader } from '@streamline/wire/records/batch-header';
-import { TEST_LOG_CONFIG, checkedBatch, openTestEngine, testKey } from './log-fixtures';
+import { TEST_DIRECTORY, TEST_LOG_CONFIG, checkedBatch, openTestEngine, testKey } from './log-fixtures';
 import { LogVerifier, LogViolation } from './log-verifier';
 import type { Ending } from './log-verifier';
 import { PartitionLife, PartitionModel } from './partition-model';
+import { StoryReaders } from './story-readers';
 
 const PARTITIONS = 4;
 const PRODUCERS = 2;
@@ -34,13 +36,20 @@ export class LogStoryCounters {
   retentionRuns = 0;
   durabilityChanges = 0;
   checkpoints = 0;
+  /** Lives in which the catalogue's syncs do not end from some step on. */
+  heldCheckpoints = 0;
   tornGroups = 0;
   recycledFiles = 0;
   rolledSegments = 0;
   pageCacheKept = 0;
   cleanStops = 0;
+  /** Stops that did not sync all page-cache partitions in time, or failed to. */
+  hurriedStops = 0;
+  /** Of clean ones. */
+  powerLossesAfterStops = 0;
   crashesWhileOpening = 0;
   refusedAppends = 0;
+  reads = 0;
   offlineReplicas = 0;
   fatal = 0;
   faultRounds = 0;
@@ -61,6 +70,9 @@ export class LogStory {
   private disk: MemoryDisk;
   private readonly models: PartitionModel[];
   private readonly limits: Partial<LogLimits>;
+  /** Without page-cache partitions recovery leaves everything to the first checkpoint (LOG-14). */
+  private readonly flushMessages: readonly number[];
+  private readonly readers = new StoryReaders();
   private readonly sequences = new Map<string, { epoch: number; next: number }>();
   private boot = 1;
   private ending: Ending = 'clean';
@@ -68,6 +80,8 @@ export class LogStory {
   private unsure = false;
   private epoch = 0;
   private life = 0;
+  /** Where syncs of the catalogue did not end: mostly a kill follows, and a power loss before the next process has one of its own. */
+  private held: 'no' | 'now' | 'before' = 'no';
 
   constructor(
     seed: number,
@@ -78,15 +92,22 @@ export class LogStory {
     this.random = new SeededRandom(seed);
     this.disk = new MemoryDisk({ random: this.random.fork(), counters: diskCounters });
     this.models = Array.from({ length: PARTITIONS }, (_, at) => new PartitionModel(testKey(1 + (at >> 1), at % 2)));
+    this.flushMessages = this.random.chance(0.2) ? [1] : [1, 1, 1, 10, 1_000_000];
     this.limits = {
       tailCacheBytes: this.random.pick([2_000, 20_000, 1 << 20]),
+      slabBytes: this.random.pick([700, 4_000, 1 << 20]),
       writeRunBytes: this.random.pick([500, 3_000, 1 << 20]),
       unwrittenBytes: this.random.pick([1_000, 10_000, 1 << 20]),
       maxOpenFiles: this.random.pick([2, 4, 100]),
+      parallelOpens: this.random.pick([1, 2, 64]),
       checkpointStepBytes: this.random.pick([4_000, 20_000, 1 << 20]),
+      syncStepBytes: this.random.pick([500, 3_000, 1 << 20]),
       checkpointIntervalMs: 500,
       pageCacheUnsyncedBytes: this.random.pick([3_000, 1 << 20]),
       indexCacheBytes: this.random.pick([100, 1 << 20]),
+      publishedTogether: this.random.pick([1, 2, 1000]),
+      stopSyncBytes: this.random.pick([0, 0, 2_000]),
+      stopSyncMs: this.random.pick([0, 40, 500]),
     };
   }
 
@@ -99,18 +120,22 @@ export class LogStory {
     this.counters.rolledSegments += this.disk.filePaths().filter((path) => /\/0*[1-9]\d*\.log$/.test(path)).length;
   }
 
-  /** Time goes on while an engine closes. */
-  private async close(engine: LogEngine): Promise<void> {
+  private close(engine: LogEngine): Promise<void> {
+    return this.whileTimePasses(engine.close(this.random.pick([0, 40, 200, 60_000])));
+  }
+
+  /** Waits for a task that may wait for a timer: a full journal for a checkpoint, say. */
+  private async whileTimePasses(task: Promise<void>): Promise<void> {
     const { life } = this;
-    let closed = false;
-    const closing = engine.close().finally(() => (closed = true));
+    let ended = false;
+    const ending = task.finally(() => (ended = true));
     // Whether it fails is looked at below; meanwhile nobody waits for it.
-    closing.catch(() => undefined);
-    while (!closed && life === this.life) {
+    ending.catch(() => undefined);
+    while (!ended && life === this.life) {
       this.clock.advance(20);
       await turns(3);
     }
-    await closing;
+    await ending;
   }
 
   private async openVerified(): Promise<OpenedLogEngine> {
@@ -136,7 +161,8 @@ export class LogStory {
     }
     const opened = await this.openVerified();
     this.injectFaults(disk);
-    const stopped = this.random.chance(0.7) ? disk.stopAfter(this.random.integer(1, 250)) : undefined;
+    const operations = this.held === 'before' ? this.random.integer(1, 60) : this.random.integer(1, 250);
+    const stopped = this.random.chance(0.7) ? disk.stopAfter(operations) : undefined;
     await this.work(opened.engine, disk, stopped);
   }
 
@@ -162,7 +188,8 @@ export class LogStory {
     for (const model of this.models) await verifier.verify(model);
     this.counters.batchesVerified += verifier.batches;
     this.counters.offlineReplicas += verifier.offline;
-    for (const model of this.models) if (engine.get(model.key)?.offlineReason !== undefined) await engine.delete(model.key);
+    for (const model of this.models)
+      if (engine.get(model.key)?.offlineReason !== undefined) await this.whileTimePasses(engine.delete(model.key));
     this.forgetSequences();
     this.faulty = false;
   }
@@ -212,8 +239,9 @@ export class LogStory {
         resolve();
       }),
     );
-    const closed = this.steps(engine, life).then(async (): Promise<'clean' | undefined> => {
+    const closed = this.steps(engine, disk, life).then(async (goOn): Promise<'clean' | undefined> => {
       if (life !== this.life || !this.random.chance(0.3)) return undefined;
+      goOn();
       await this.close(engine);
       return 'clean';
     });
@@ -222,15 +250,30 @@ export class LogStory {
       return undefined;
     });
     const how = await Promise.race([failed, fatal, stopped ?? new Promise<never>(() => undefined)]);
+    this.readers.check();
+    this.readers.forget();
     if (how === 'clean') {
-      this.counters.cleanStops += 1;
       this.noteStarts();
-      this.ending = 'clean';
-      this.life += 1;
-      this.disk = disk.kill();
+      await this.stopped(disk);
       return;
     }
     this.end(disk);
+  }
+
+  /** A stop that calls itself clean left everything on the disk or in the journal: a power loss takes nothing. */
+  private async stopped(disk: MemoryDisk): Promise<void> {
+    this.life += 1;
+    this.held = 'no';
+    const power = this.random.chance(0.4);
+    if (power) this.boot += 1;
+    this.disk = power ? disk.crash() : disk.kill();
+    refuseMisuse(disk);
+    const marker = await readIncarnation(this.disk, TEST_DIRECTORY);
+    const certain = marker?.clean === true && !this.unsure;
+    if (marker?.clean === true) this.counters.cleanStops += 1;
+    else this.counters.hurriedStops += 1;
+    if (power && certain) this.counters.powerLossesAfterStops += 1;
+    this.ending = power && !certain ? 'power' : 'clean';
   }
 
   private noteStarts(): void {
@@ -240,26 +283,49 @@ export class LogStory {
   private end(disk: MemoryDisk): void {
     this.noteStarts();
     this.life += 1;
-    const power = this.random.chance(0.6);
+    const power = this.random.chance({ no: 0.6, now: 0.2, before: 0.9 }[this.held]);
+    this.held = this.held === 'now' ? 'before' : 'no';
     // What was written under one boot may be lost by any later power loss, but not by the one before it.
     this.ending = power || this.ending === 'power' ? (power ? 'power' : this.ending) : 'kill';
     if (power) this.boot += 1;
     this.disk = power ? disk.crash() : disk.kill();
+    refuseMisuse(disk);
   }
 
-  private async steps(engine: LogEngine, life: number): Promise<void> {
+  /** Returns how to let checkpoints go on. */
+  private async steps(engine: LogEngine, disk: MemoryDisk, life: number): Promise<() => void> {
     this.ending = 'clean';
     const steps = this.random.integer(5, 60);
+    const holdAt = this.random.chance(0.3) ? this.random.integer(0, steps) : Infinity;
+    let goOn = (): void => undefined;
+    let ended = false;
     for (let step = 0; step < steps && life === this.life; step += 1) {
+      // The first checkpoint of a process writes a new file: only a later one leaves a frame.
+      if (step === holdAt) {
+        this.inBackground(engine.checkpoint(), life, () => {
+          if (!ended) goOn = this.holdCheckpoints(disk);
+        });
+      }
       this.step(engine, life);
       this.clock.advance(this.random.pick([0, 0, 1, 20, 300]));
       await turns(this.random.pick([0, 1, 3, 10, 30]));
       this.noteStarts();
     }
+    ended = true;
+    return goOn;
+  }
+
+  /** No sync of the catalogue ends from now on: after a kill its last frame is readable, and lost by a later power loss. */
+  private holdCheckpoints(disk: MemoryDisk): () => void {
+    this.counters.heldCheckpoints += 1;
+    this.held = 'now';
+    return disk.inject({ operations: ['datasync'], path: /catalogue/, fault: 'hold' });
   }
 
   private step(engine: LogEngine, life: number): void {
     const model = this.random.pick(this.models);
+    this.readers.check();
+    if (this.random.chance(0.3)) this.counters.reads += this.readers.read(model.current, this.random);
     const drawn = this.random.next();
     if (drawn < 0.6) this.appendSome(engine, model);
     else if (drawn < 0.66) this.truncate(model, life);
@@ -277,7 +343,7 @@ export class LogStory {
       ...TEST_LOG_CONFIG,
       segmentBytes: this.random.pick([600, 3_000, 1 << 20]),
       indexIntervalBytes: this.random.pick([100, 4096]),
-      flushMessages: this.random.pick([1, 1, 1, 10, 1_000_000]),
+      flushMessages: this.random.pick(this.flushMessages),
       flushMs: this.random.pick([100, Number.MAX_SAFE_INTEGER]),
       retentionBytes: this.random.pick([-1, -1, 2_000]),
       fileDeleteDelayMs: this.random.pick([0, 300]),
@@ -442,6 +508,10 @@ export class LogStory {
       },
     );
   }
+}
+
+function refuseMisuse(disk: MemoryDisk): void {
+  if (disk.misuse !== undefined) throw new LogViolation(`${disk.misuse.message}: changed`);
 }
 
 /** Uses of journal files beyond the first of each. */

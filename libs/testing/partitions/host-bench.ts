@@ -4,7 +4,7 @@ import type {
   FetchPartition,
   FetchRequest,
 } from '@streamline/wire/contracts/generated/streamline/storage/v1/partition';
-import type { BulkFetched } from '@streamline/wire/contracts/ports';
+import type { BulkFetched, FetchContext } from '@streamline/wire/contracts/ports';
 import { buildBatch } from '@streamline/wire/records/batch-builder';
 import type { NewBatch } from '@streamline/wire/records/batch-builder';
 import { MemoryDisk } from '@streamline/testing/disk/memory-disk';
@@ -14,7 +14,8 @@ import type { LogSink } from '@streamline/runtime/partitions/log-sink';
 import { PartitionHost } from '@streamline/runtime/partitions/partition-host';
 import { MemoryLogEngine } from './memory-log-engine';
 import type { MemoryLog } from './memory-log-engine';
-import { SELF, TestMetadata, topicId } from './test-metadata';
+import { NO_PEERS } from './no-peers';
+import { SELF, SELF_EPOCH, TestMetadata, topicId } from './test-metadata';
 import type { TestTopic } from './test-metadata';
 
 export const TOPIC = topicId('T');
@@ -46,6 +47,7 @@ export class HostBench {
       disk: this.disk,
       directory: '/data/storage',
       log: SILENT,
+      replication: NO_PEERS,
       fetchLimits: { maxBytes: limits.maxBytes ?? 1 << 26, maxWaiting: limits.maxWaiting ?? 100 },
       producerIdExpirationMs: 86_400_000,
       onFatal: (error) => this.fatal.push(error),
@@ -55,7 +57,7 @@ export class HostBench {
   /** A host that serves. */
   static serving(topics?: readonly TestTopic[], limits?: { maxBytes?: number; maxWaiting?: number }): HostBench {
     const bench = new HostBench(topics, limits);
-    bench.host.activate();
+    bench.host.activate(SELF_EPOCH);
     return bench;
   }
 
@@ -71,11 +73,19 @@ export class HostBench {
 
   append(
     records: Buffer,
-    options: { acks?: number; timeoutMs?: number; partition?: number; topic?: string; metadataIndex?: number } = {},
+    options: {
+      acks?: number;
+      timeoutMs?: number;
+      partition?: number;
+      topic?: string;
+      metadataIndex?: number;
+      connectionId?: number;
+    } = {},
   ): Promise<AppendResponse> {
-    const { acks = -1, timeoutMs = 30_000, partition = 0, topic = TOPIC, metadataIndex = 0 } = options;
+    const { acks = -1, timeoutMs = 30_000, partition = 0, topic = TOPIC, metadataIndex = 0, connectionId = 0 } = options;
     const target = { topicId: topic, partition, recordBytes: records.length };
-    const request = { correlationId: 7, requiredAcks: acks, timeoutMs, metadataIndex, partitions: [target], creditBytes: 0 };
+    const routing = { metadataIndex, connectionId, creditBytes: 0 };
+    const request = { correlationId: 7, requiredAcks: acks, timeoutMs, ...routing, partitions: [target] };
     return this.host.append({ request, records: [records] });
   }
 
@@ -89,7 +99,7 @@ export class HostBench {
   fetch(
     partitions: readonly Partial<FetchPartition>[],
     options: Partial<FetchRequest> = {},
-    signal?: AbortSignal,
+    context?: FetchContext,
   ): Promise<BulkFetched> {
     const request: FetchRequest = {
       correlationId: 9,
@@ -111,7 +121,7 @@ export class HostBench {
         ...each,
       })),
     };
-    return this.host.fetch(request, signal === undefined ? undefined : { signal });
+    return this.host.fetch(request, context);
   }
 
   /** The topic with other parts of its partition 0. */

@@ -1,3 +1,4 @@
+import type { EpochEntry } from '@streamline/core/log/epoch-history';
 import type { LogConfig } from '@streamline/core/log/log-config';
 import type { LeaderEpoch, Offset, TimestampMs } from '@streamline/core/types/ids';
 import { readBatchHeader } from '@streamline/wire/records/batch-header';
@@ -43,13 +44,25 @@ export class MemoryLog implements PartitionLog {
   /** The last high watermark that the host told. */
   raisedTo = 0 as Offset;
   producerSnapshots: ProducerSnapshot[] = [];
-  readonly epochs: { readonly epoch: number; readonly start: number }[] = [];
+  epochs: EpochEntry[] = [];
   private batches: StoredBatch[] = [];
 
   constructor(
     readonly key: PartitionKey,
     public config: LogConfig,
   ) {}
+
+  get writtenEndOffset(): Offset {
+    return this.stableEndOffset;
+  }
+
+  get durableEndOffset(): Offset {
+    return this.stableEndOffset;
+  }
+
+  get tailStartOffset(): Offset {
+    return this.readsFromDisk ? this.logEndOffset : this.logStartOffset;
+  }
 
   get sizeBytes(): number {
     return this.batches.reduce((sum, batch) => sum + batch.bytes.length, 0);
@@ -58,15 +71,16 @@ export class MemoryLog implements PartitionLog {
   startEpoch(epoch: LeaderEpoch): void {
     if (epoch < this.leaderEpoch) throw new Error(`epoch ${epoch} after ${this.leaderEpoch}`);
     this.leaderEpoch = epoch;
-    this.epochs.push({ epoch, start: this.logEndOffset });
+    this.epochs.push({ epoch, startOffset: this.logEndOffset });
   }
 
-  append({ bytes, header }: CheckedBatch): AppendOutcome {
+  append({ bytes: lent, header }: CheckedBatch): AppendOutcome {
     const outcome = this.nextOutcome;
     this.nextOutcome = undefined;
     if (outcome !== undefined) return outcome;
     const baseOffset = this.logEndOffset;
     const lastOffset = (baseOffset + header.lastOffsetDelta) as Offset;
+    const bytes = Buffer.from(lent);
     if (this.config.logAppendTime) patchMaxTimestamp(bytes, APPEND_TIME_MS, true);
     patchBaseOffset(bytes, baseOffset);
     patchPartitionLeaderEpoch(bytes, this.leaderEpoch);
@@ -74,6 +88,18 @@ export class MemoryLog implements PartitionLog {
     this.logEndOffset = (lastOffset + 1) as Offset;
     const logAppendTimeMs = this.config.logAppendTime ? APPEND_TIME_MS : -1;
     return { kind: 'appended', baseOffset, lastOffset, logAppendTimeMs };
+  }
+
+  appendReplicated({ bytes: lent, header }: CheckedBatch): AppendOutcome {
+    const outcome = this.nextOutcome;
+    this.nextOutcome = undefined;
+    if (outcome !== undefined) return outcome;
+    const { baseOffset, partitionLeaderEpoch: epoch } = header;
+    const lastOffset = (baseOffset + header.lastOffsetDelta) as Offset;
+    if (epoch > (this.epochs.at(-1)?.epoch ?? -1)) this.epochs.push({ epoch, startOffset: baseOffset });
+    this.batches.push({ bytes: Buffer.from(lent), baseOffset, lastOffset, epoch });
+    this.logEndOffset = (lastOffset + 1) as Offset;
+    return { kind: 'appended', baseOffset: baseOffset as Offset, lastOffset, logAppendTimeMs: -1 };
   }
 
   read(from: Offset, limits: ReadLimits): ReadResult | Promise<ReadResult> {
@@ -107,7 +133,7 @@ export class MemoryLog implements PartitionLog {
     const at = this.epochs.findLastIndex((entry) => entry.epoch <= epoch);
     const entry = this.epochs[at];
     if (entry === undefined || epoch > this.leaderEpoch) return undefined;
-    const endOffset = this.epochs[at + 1]?.start ?? this.logEndOffset;
+    const endOffset = this.epochs[at + 1]?.startOffset ?? this.logEndOffset;
     return { leaderEpoch: entry.epoch as LeaderEpoch, endOffset: endOffset as Offset };
   }
 
@@ -124,6 +150,14 @@ export class MemoryLog implements PartitionLog {
   truncateTo(offset: Offset): Promise<void> {
     this.batches = this.batches.filter((batch) => batch.lastOffset < offset);
     this.logEndOffset = offset;
+    this.epochs = this.epochs.filter((entry) => entry.startOffset < offset);
+    return Promise.resolve();
+  }
+
+  startAt(offset: Offset): Promise<void> {
+    this.batches = [];
+    this.epochs = [];
+    this.logStartOffset = this.logEndOffset = this.stableEndOffset = offset;
     return Promise.resolve();
   }
 
@@ -157,6 +191,7 @@ export class MemoryLogEngine implements LogEngine {
   isClosed = false;
   retentionRuns = 0;
   headroomBytes = 1 << 20;
+  hasSpace = true;
   /** As told for the marker of a clean stop. */
   brokerEpoch = -1;
   private headroomCallbacks: (() => void)[] = [];

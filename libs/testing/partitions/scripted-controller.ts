@@ -30,7 +30,7 @@ export class ScriptedController implements Brokers {
     this.heartbeats.push(request);
     const next = this.nextHeartbeats.shift();
     if (next instanceof Error) return Promise.reject(next);
-    return Promise.resolve({ error: undefined, isFenced: false, shouldShutDown: request.wantShutdown, ...next });
+    return Promise.resolve({ error: undefined, isFenced: false, shouldShutDown: request.wantShutdown, decidedIndex: 0, ...next });
   }
 
   /** As the port that a storage role is given: a broker calls nothing else of it. */

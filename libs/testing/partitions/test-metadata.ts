@@ -1,8 +1,19 @@
-import type { MetadataImage, PartitionImage, TopicImage } from '@streamline/core/metadata/image';
-import type { LeaderEpoch, MetadataIndex, NodeId, PartitionIndex, TopicId } from '@streamline/core/types/ids';
+import type { BrokerImage, MetadataImage, PartitionImage, TopicImage } from '@streamline/core/metadata/image';
+import type {
+  BrokerEpoch,
+  ClusterId,
+  DirectoryId,
+  LeaderEpoch,
+  MetadataIndex,
+  NodeId,
+  PartitionIndex,
+  TopicId,
+} from '@streamline/core/types/ids';
 import type { MetadataChange, MetadataReplica } from '@streamline/runtime/metadata/metadata-replica';
 
 export const SELF = 1 as NodeId;
+/** Of this node's registration, as the metadata has it. */
+export const SELF_EPOCH = 41 as BrokerEpoch;
 
 export interface TestTopic {
   readonly id: TopicId;
@@ -21,12 +32,18 @@ export class TestMetadata implements MetadataReplica {
   image: MetadataImage;
   private topics = new Map<TopicId, TestTopic>();
   private clusterConfigs: Readonly<Record<string, string>> = {};
+  private readonly brokers = new Map<NodeId, BrokerImage>([[SELF, brokerImage(SELF, SELF_EPOCH)]]);
   private readonly listeners = new Set<(change: MetadataChange, image: MetadataImage) => void>();
   private readonly waits = new Set<() => void>();
 
   constructor(topics: readonly TestTopic[] = []) {
     for (const topic of topics) this.topics.set(topic.id, topic);
     this.image = this.build(1);
+  }
+
+  /** How many wait for metadata that has not come. */
+  get waiting(): number {
+    return this.waits.size;
   }
 
   subscribe(listener: (change: MetadataChange, image: MetadataImage) => void): () => void {
@@ -51,6 +68,12 @@ export class TestMetadata implements MetadataReplica {
     const configsOf = topics.filter((topic) => this.topics.get(topic.id)?.configs !== topic.configs).map((topic) => topic.name);
     for (const topic of topics) this.topics.set(topic.id, topic);
     this.publish({ changedTopics: new Set(topics.map((topic) => topic.id)), changedConfigs: new Set(configsOf) });
+  }
+
+  /** A broker is registered anew, or its state is another. */
+  putBroker(broker: BrokerImage): void {
+    this.brokers.set(broker.id, broker);
+    this.publish({ brokersChanged: true });
   }
 
   remove(id: TopicId): void {
@@ -89,8 +112,8 @@ export class TestMetadata implements MetadataReplica {
     const cluster = new Map(Object.entries(this.clusterConfigs));
     return {
       index: index as MetadataIndex,
-      clusterId: undefined,
-      brokers: new Map(),
+      clusterId: 'clusterclustercluster0' as ClusterId,
+      brokers: new Map(this.brokers),
       topics,
       topicIdsByName: new Map([...topics.values()].map((topic) => [topic.name, topic.id])),
       features: new Map(),
@@ -98,6 +121,22 @@ export class TestMetadata implements MetadataReplica {
       dynamicConfigs: (type, name) => (type === 4 ? cluster : (configs.get(name) ?? new Map<string, string>())),
     };
   }
+}
+
+/** A broker that is registered and lives. */
+export function brokerImage(id: NodeId, epoch: BrokerEpoch, parts: Partial<BrokerImage> = {}): BrokerImage {
+  return {
+    id,
+    epoch,
+    incarnationId: `incarnation-${epoch}`,
+    directoryId: topicId('D') as string as DirectoryId,
+    endpoints: [{ name: 'storage', host: `host${id}`, port: 9093 }],
+    rack: undefined,
+    features: [],
+    state: 'Running',
+    fenced: false,
+    ...parts,
+  };
 }
 
 function imageOf(topic: TestTopic): TopicImage {
@@ -108,6 +147,9 @@ function imageOf(topic: TestTopic): TopicImage {
     isr: [SELF],
     elr: [],
     lastKnownElr: [],
+    addingReplicas: [],
+    removingReplicas: [],
+    failedReplicas: [],
     leader: SELF,
     leaderEpoch: 1 as LeaderEpoch,
     partitionEpoch: 0,

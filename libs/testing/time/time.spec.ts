@@ -19,6 +19,21 @@ describe('VirtualClock', () => {
     expect(clock.monotonicMs()).toBe(20);
   });
 
+  it('runs turns of the event loop one by one, or all before time moves on', () => {
+    const clock = new VirtualClock();
+    const ran: string[] = [];
+    const again = () => {
+      ran.push(`at ${clock.monotonicMs()}`);
+      if (ran.length < 4) clock.nextTurn(again);
+    };
+    clock.nextTurn(again);
+    expect(clock.nextTimerInMs).toBe(0);
+    expect([clock.turn(), ran.length]).toEqual([true, 1]);
+    clock.advance(5);
+    expect(ran).toEqual(['at 0', 'at 0', 'at 0', 'at 0']);
+    expect(clock.turn()).toBe(false);
+  });
+
   it('keeps timers apart from steps of the wall clock', () => {
     const clock = new VirtualClock(1000);
     let ran = false;

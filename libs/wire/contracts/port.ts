@@ -26,6 +26,8 @@ export interface CallContext {
   readonly deadlineMs?: number;
   /** The caller no longer wants the answer. */
   readonly signal?: AbortSignal;
+  /** Nodes that passed the call on; absent: none. */
+  readonly hops?: number;
 }
 
 type MessageOf<Codec> = Codec extends { decode(input: Uint8Array): infer T } ? T : never;

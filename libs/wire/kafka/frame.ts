@@ -1,7 +1,7 @@
 import { apisByKey } from './api-table';
-import { Reader, type ReaderLimits } from './codec/reader';
+import { Reader, REQUEST_LIMITS } from './codec/reader';
 import { WireError } from './codec/wire-error';
-import { withWriter, type Writer } from './codec/writer';
+import { giveWriterBack, lendWriter } from './codec/writer';
 import { requestHeader, requestHeaderVersion, responseHeader, responseHeaderVersion } from './headers';
 import type { AnyApi, Api } from './schema/api';
 import type { Fields, ReadOf, WriteOf } from './schema/field';
@@ -20,15 +20,16 @@ export interface RequestFrame {
 
 /**
  * Reads the header of a request. `frame` is what follows the four bytes of the size; views on it (`bytes`, `records`) keep
- * it alive. An unknown key is read as header v1, which is enough to name it in an error.
+ * it alive; with `copyBytes` there are copies instead, and its memory may be used again. An unknown key is read as header
+ * v1, which is enough to name it in an error.
  * @throws WireError
  */
-export function decodeRequestFrame(frame: Buffer, limits?: ReaderLimits): RequestFrame {
+export function decodeRequestFrame(frame: Buffer, copyBytes = false): RequestFrame {
   if (frame.length < 4) throw new WireError('truncated', `request header of ${frame.length} bytes`, 0, frame.length);
   const apiKey = frame.readInt16BE(0);
   const apiVersion = frame.readInt16BE(2);
   const api = apisByKey.get(apiKey);
-  const reader = new Reader(frame, 0, limits);
+  const reader = new Reader(frame, 0, REQUEST_LIMITS, copyBytes);
   const header = requestHeader.read(api === undefined ? 1 : requestHeaderVersion(api, apiVersion), reader);
   return { apiKey, apiVersion, correlationId: header.correlationId, clientId: header.clientId, api, reader };
 }
@@ -44,10 +45,15 @@ export function encodeResponse<Request extends Fields, Response extends Fields>(
   correlationId: number,
   body: WriteOf<Response>,
 ): Buffer[] {
-  return encodeFrame((writer) => {
+  const writer = lendWriter();
+  try {
+    writer.beginFrame();
     responseHeader.write(responseHeaderVersion(api, version), writer, { correlationId });
     api.response.write(version, writer, body);
-  });
+    return writer.finishFrame();
+  } finally {
+    giveWriterBack(writer);
+  }
 }
 
 /** A whole request, as `encodeResponse` does it. @throws EncodeError naming the field */
@@ -58,11 +64,16 @@ export function encodeRequest<Request extends Fields, Response extends Fields>(
   clientId: string | null,
   body: WriteOf<Request>,
 ): Buffer[] {
-  return encodeFrame((writer) => {
+  const writer = lendWriter();
+  try {
+    writer.beginFrame();
     const header = { requestApiKey: api.key, requestApiVersion: version, correlationId, clientId };
     requestHeader.write(requestHeaderVersion(api, version), writer, header);
     api.request.write(version, writer, body);
-  });
+    return writer.finishFrame();
+  } finally {
+    giveWriterBack(writer);
+  }
 }
 
 /** Which request a response answers: the first four bytes of its frame, the size left out. @throws WireError */
@@ -87,12 +98,4 @@ export function decodeResponse<Request extends Fields, Response extends Fields>(
   const body = api.response.read(version, reader);
   reader.expectEnd();
   return { correlationId, body };
-}
-
-function encodeFrame(write: (writer: Writer) => void): Buffer[] {
-  return withWriter((writer) => {
-    writer.beginFrame();
-    write(writer);
-    return writer.finishFrame();
-  });
 }

@@ -5,7 +5,9 @@ import { Reader } from './codec/reader';
 import { WireError } from './codec/wire-error';
 import { metadata } from './apis/03-metadata';
 import { offsetCommit } from './apis/08-offset-commit';
+import { offsetFetch } from './apis/09-offset-fetch';
 import { apiVersions } from './apis/18-api-versions';
+import { decodeRequestFrame, encodeRequest } from './frame';
 import type { AnyMessage } from './schema/message';
 import type { Tagged } from './schema/field';
 
@@ -129,6 +131,17 @@ describe('bytes from a stranger', () => {
     const bytes = metadata.request.encode(0, { topics: [{ name: 'a' }, { name: 'b' }] });
     expect(metadata.request.read(0, new Reader(bytes, 0, { maxElements: 2 })).topics).toHaveLength(2);
     expect(() => metadata.request.read(0, new Reader(bytes, 0, { maxElements: 1 }))).toThrow(WireError);
+  });
+
+  it('may hold 100,000 elements in a request, numbers counted, however small they are', () => {
+    const frameOf = (count: number): Buffer => {
+      const partitionIndexes = new Array<number>(count).fill(0);
+      const body = { groupId: 'g', topics: [{ name: 't', partitionIndexes }] };
+      return Buffer.concat(encodeRequest(offsetFetch, 5, 1, null, body)).subarray(4);
+    };
+    const read = (frame: Buffer) => offsetFetch.request.read(5, decodeRequestFrame(frame).reader);
+    expect(read(frameOf(99_999)).topics?.[0]?.partitionIndexes).toHaveLength(99_999);
+    expect(() => read(frameOf(100_000))).toThrow(expect.objectContaining({ code: 'limit' }));
   });
 
   it('name the field, the element and the offset at which they are wrong', () => {

@@ -8,7 +8,7 @@ import { isBatchCrcValid } from './batch-patch';
 import { computeBatchCrc } from './batch-patch';
 import { CodecId } from './codecs/codec';
 import { recordsOf } from './record-view';
-import { MAX_RECORD_ERRORS, validateProduce } from './validate-produce';
+import { MAX_RECORD_ERRORS, needsCodec, validateProduce } from './validate-produce';
 import type { ProduceRules } from './validate-produce';
 
 const NOW = 1_700_000_000_000;
@@ -252,5 +252,50 @@ describe('batches of other implementations', () => {
     const batch = batchOf({ codec, records: [{ key: Buffer.from('k'), value: Buffer.alloc(100_000, 'xyz') }] });
     const [read] = readRecordsBatches(Reader.from(batch));
     expect(read?.records[0]?.value?.equals(Buffer.alloc(100_000, 'xyz'))).toBe(true);
+  });
+});
+
+describe('what codecs have to do for a batch', () => {
+  const value = Buffer.alloc(100_000);
+
+  function workOf(batch: Buffer, rules: Partial<ProduceRules> = {}): number {
+    const work = { bytes: 0 };
+    validateProduce(batch, { ...RULES, ...rules }, NOW, work);
+    return work.bytes;
+  }
+
+  it('is nothing for an uncompressed one', () => {
+    const batch = batchOf({ records: [{ value }] });
+    expect([workOf(batch), needsCodec(batch, RULES)]).toEqual([0, false]);
+    expect(needsCodec(batch, { ...RULES, codecId: CodecId.none })).toBe(false);
+    expect(needsCodec(batch.subarray(0, 20), RULES)).toBe(false);
+  });
+
+  it('is counted by the decompressed bytes', () => {
+    const batch = batchOf({ records: [{ value }], codec: 'gzip' });
+    expect(needsCodec(batch, RULES)).toBe(true);
+    expect(workOf(batch)).toBeGreaterThan(value.length);
+    expect(workOf(batch)).toBeLessThan(value.length + 100);
+  });
+
+  it('is counted by the limit where a decoder stops before the end', () => {
+    const batch = batchOf({ records: [{ value }], codec: 'gzip' });
+    expect(workOf(batch, { maxDecompressedBytes: 50_000 })).toBe(50_000);
+    const broken = sealed(batch, (bytes) => bytes.fill(0xff, BatchField.records));
+    expect(workOf(broken)).toBe(RULES.maxDecompressedBytes);
+  });
+
+  it('is counted several times where the topic wants another codec', () => {
+    const batch = batchOf({ records: [{ value }] });
+    const rules = { codecId: CodecId.zstd };
+    expect(needsCodec(batch, { ...RULES, ...rules })).toBe(true);
+    expect(workOf(batch, rules)).toBeGreaterThan(4 * value.length);
+    expect(workOf(batchOf({ records: [{ value }], codec: 'zstd' }), rules)).toBeLessThan(2 * value.length);
+  });
+
+  it('is nothing where a batch is refused before', () => {
+    const batch = batchOf({ records: [{ value }], codec: 'gzip' });
+    batch.writeUInt8(batch.readUInt8(batch.length - 1) ^ 1, batch.length - 1);
+    expect(workOf(batch)).toBe(0);
   });
 });

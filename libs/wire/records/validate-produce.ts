@@ -11,6 +11,14 @@ import { scanRecords } from './record-scan';
 import type { RecordScan } from './record-scan';
 import { recordsSection } from './record-view';
 
+/** Bytes that were decompressed or compressed for a caller who bounds how much is done at a time. */
+export interface CodecWork {
+  bytes: number;
+}
+
+/** Compressing takes about so many times as long as decompressing the same bytes (gzip and zstd at their default levels). */
+const COMPRESSING_WEIGHT = 8;
+
 /** What a topic and its broker allow; see the topic configs of the same names. */
 export interface ProduceRules {
   /** max.message.bytes, for the batch as it comes and, where the topic wants another codec, as it is stored. */
@@ -59,18 +67,30 @@ export const MAX_RECORD_ERRORS = 100;
  * UnifiedLog.analyzeAndValidateRecords, LogValidator): exactly one whole batch of magic 2, sound, within the rules.
  * Mends a max timestamp that its records do not bear out, in place. LogAppendTime is stamped by whoever appends; here it
  * only means that the producer's times do not matter.
- * Uncompressed: one pass of CRC and one skip-scan. Never throws for bad bytes.
+ * Uncompressed: one pass of CRC and one skip-scan. Never throws for bad bytes. What codecs had to do is added to `work`.
  */
-export function validateProduce(records: Buffer, rules: ProduceRules, nowMs: number): ValidProduce | RefusedProduce {
+export function validateProduce(
+  records: Buffer,
+  rules: ProduceRules,
+  nowMs: number,
+  work: CodecWork = { bytes: 0 },
+): ValidProduce | RefusedProduce {
   try {
-    return validate(records, rules, nowMs);
+    return validate(records, rules, nowMs, work);
   } catch (error) {
     if (error instanceof RecordFormatError) return refuse(codeOf(error), error.message);
     throw error;
   }
 }
 
-function validate(records: Buffer, rules: ProduceRules, nowMs: number): ValidProduce | RefusedProduce {
+/** True where `validateProduce` may have to run a codec: what that costs is not told by the length of the bytes. */
+export function needsCodec(records: Buffer, rules: ProduceRules): boolean {
+  if (records.length < BATCH_OVERHEAD_BYTES) return false;
+  const codecId = codecIdOf(records.readInt16BE(BatchField.attributes));
+  return codecId !== CodecId.none || (rules.codecId !== undefined && rules.codecId !== codecId);
+}
+
+function validate(records: Buffer, rules: ProduceRules, nowMs: number, work: CodecWork): ValidProduce | RefusedProduce {
   const sizeBytes = wholeBatchSizeAt(records, 0);
   if (sizeBytes === undefined)
     return refuse(ErrorCode.INVALID_RECORD, 'a produce request needs one record batch per partition, here is none');
@@ -92,7 +112,7 @@ function validate(records: Buffer, rules: ProduceRules, nowMs: number): ValidPro
   }
   if (!isBatchCrcValid(batch)) return refuse(ErrorCode.CORRUPT_MESSAGE, 'the batch does not match its CRC');
   const header = readBatchHeader(batch);
-  return checkHeader(header) ?? checkRecords(batch, header, rules, nowMs);
+  return checkHeader(header) ?? checkRecords(batch, header, rules, nowMs, work);
 }
 
 function checkHeader(header: BatchHeader): RefusedProduce | undefined {
@@ -124,15 +144,21 @@ function checkHeader(header: BatchHeader): RefusedProduce | undefined {
   return undefined;
 }
 
-function checkRecords(batch: Buffer, header: BatchHeader, rules: ProduceRules, nowMs: number): ValidProduce | RefusedProduce {
-  const section = recordsSection(batch, header, rules.maxDecompressedBytes);
+function checkRecords(
+  batch: Buffer,
+  header: BatchHeader,
+  rules: ProduceRules,
+  nowMs: number,
+  work: CodecWork,
+): ValidProduce | RefusedProduce {
+  const section = decompressed(batch, header, rules, work);
   const scan = scanRecords(section, header.recordCount, header.baseTimestamp);
   if (!Number.isSafeInteger(scan.maxTimestamp) || !Number.isSafeInteger(scan.minTimestamp)) {
     return refuse(ErrorCode.INVALID_TIMESTAMP, 'a record timestamp is outside -2^53 to 2^53');
   }
   const refused = checkKeysAndTimes(section, header, scan, rules, nowMs);
   if (refused !== undefined) return refused;
-  const accepted = useTopicCodec(batch, section, rules);
+  const accepted = useTopicCodec(batch, section, rules, work);
   if (accepted.length > rules.maxMessageBytes) {
     return refuse(
       ErrorCode.MESSAGE_TOO_LARGE,
@@ -145,9 +171,20 @@ function checkRecords(batch: Buffer, header: BatchHeader, rules: ProduceRules, n
   return { ok: true, batch: accepted, header: readBatchHeader(accepted) };
 }
 
-function useTopicCodec(batch: Buffer, section: Buffer, rules: ProduceRules): Buffer {
+function decompressed(batch: Buffer, header: BatchHeader, rules: ProduceRules, work: CodecWork): Buffer {
+  const { maxDecompressedBytes } = rules;
+  if (codecIdOf(header.attributes) === CodecId.none) return recordsSection(batch, header, maxDecompressedBytes);
+  // Counts in full where it throws: how far a decoder came is not known.
+  work.bytes += maxDecompressedBytes;
+  const section = recordsSection(batch, header, maxDecompressedBytes);
+  work.bytes += section.length - maxDecompressedBytes;
+  return section;
+}
+
+function useTopicCodec(batch: Buffer, section: Buffer, rules: ProduceRules, work: CodecWork): Buffer {
   const { codecId } = rules;
   if (codecId === undefined || codecId === codecIdOf(batch.readInt16BE(BatchField.attributes))) return batch;
+  if (codecId !== CodecId.none) work.bytes += COMPRESSING_WEIGHT * section.length;
   return recompressBatch(batch, section, codecId, rules.compressionLevel);
 }
 
@@ -160,22 +197,39 @@ function checkKeysAndTimes(
 ): RefusedProduce | undefined {
   const earliest = nowMs - rules.timestampBeforeMaxMs;
   const latest = nowMs + rules.timestampAfterMaxMs;
-  const outOfTime = (timestamp: number) => timestamp !== NO_TIMESTAMP && (timestamp < earliest || timestamp > latest);
-  const hasWrongTime = !rules.logAppendTime && (outOfTime(scan.minTimestamp) || outOfTime(scan.maxTimestamp));
+  const hasWrongTime =
+    !rules.logAppendTime && (isOutside(scan.minTimestamp, earliest, latest) || isOutside(scan.maxTimestamp, earliest, latest));
   const hasWrongKey = rules.compactedTopic && scan.keylessCount > 0;
   if (!hasWrongTime && !hasWrongKey) return undefined;
+  const recordErrors = recordErrorsIn(section, header, rules, hasWrongTime, earliest, latest);
+  return hasWrongTime
+    ? { ...refuse(ErrorCode.INVALID_TIMESTAMP, 'one or more records have an invalid timestamp'), recordErrors }
+    : { ...refuse(ErrorCode.INVALID_RECORD, 'one or more records have no key, and the topic is compacted'), recordErrors };
+}
+
+function isOutside(timestamp: number, earliest: number, latest: number): boolean {
+  return timestamp !== NO_TIMESTAMP && (timestamp < earliest || timestamp > latest);
+}
+
+/** Names the records at fault; apart from the check itself, which costs no closure that way. */
+function recordErrorsIn(
+  section: Buffer,
+  header: BatchHeader,
+  rules: ProduceRules,
+  hasWrongTime: boolean,
+  earliest: number,
+  latest: number,
+): RecordError[] {
   const recordErrors: RecordError[] = [];
   scanRecords(section, header.recordCount, header.baseTimestamp, (index, timestamp, hasKey) => {
     if (recordErrors.length >= MAX_RECORD_ERRORS) return;
     if (rules.compactedTopic && !hasKey) {
       recordErrors.push({ batchIndex: index, message: 'a compacted topic takes no record without a key' });
-    } else if (hasWrongTime && outOfTime(timestamp)) {
+    } else if (hasWrongTime && isOutside(timestamp, earliest, latest)) {
       recordErrors.push({ batchIndex: index, message: `timestamp ${timestamp} is not within ${earliest} to ${latest}` });
     }
   });
-  return hasWrongTime
-    ? { ...refuse(ErrorCode.INVALID_TIMESTAMP, 'one or more records have an invalid timestamp'), recordErrors }
-    : { ...refuse(ErrorCode.INVALID_RECORD, 'one or more records have no key, and the topic is compacted'), recordErrors };
+  return recordErrors;
 }
 
 function codeOf(error: RecordFormatError): ErrorCode {

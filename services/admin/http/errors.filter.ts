@@ -2,7 +2,10 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Inject 
 import { PortError, type PortErrorCode } from '@streamline/wire/contracts/port-error';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import type { ErrorBody } from '../bodies';
 import { methodsOf } from '../openapi/document';
+import { BODY_BYTES_MAX } from './limits';
+import { RequestError } from './request-error';
 import { ADMIN_LOGGER } from './tokens';
 
 const STATUS_OF: Readonly<Record<PortErrorCode, number>> = {
@@ -10,17 +13,21 @@ const STATUS_OF: Readonly<Record<PortErrorCode, number>> = {
   deadline: 503,
   cancelled: 503,
   overloaded: 503,
+  retired: 503,
   invalid: 400,
   internal: 500,
 };
 
+const BAD_REQUEST = 400;
 const NOT_FOUND = 404;
 const METHOD_NOT_ALLOWED = 405;
+const CONTENT_TOO_LARGE = 413;
+const UNSUPPORTED_MEDIA_TYPE = 415;
 const INTERNAL_ERROR = 500;
 
 interface Answer {
   readonly status: number;
-  readonly error: string;
+  readonly body: ErrorBody;
   readonly allow?: string;
 }
 
@@ -30,18 +37,30 @@ function statusCodeOf(error: unknown): number | undefined {
   return error.statusCode >= 400 && error.statusCode < 500 ? error.statusCode : undefined;
 }
 
+/** What Fastify finds wrong with a body, in words that say what is right. */
+function bodyProblem(status: number): ErrorBody | undefined {
+  if (status === UNSUPPORTED_MEDIA_TYPE) {
+    return { error: 'The body must be JSON: send it with Content-Type: application/json', field: 'Content-Type' };
+  }
+  if (status === CONTENT_TOO_LARGE)
+    return { error: `The body is larger than the ${BODY_BYTES_MAX} bytes that are taken`, field: 'body' };
+  return status === BAD_REQUEST ? { error: 'The body is not valid JSON', field: 'body' } : undefined;
+}
+
 function answerOf(error: unknown, request: FastifyRequest): Answer {
-  if (error instanceof PortError) return { status: STATUS_OF[error.code], error: error.message };
+  if (error instanceof PortError) return { status: STATUS_OF[error.code], body: { error: error.message } };
+  if (error instanceof RequestError) return { status: error.status, body: { error: error.message, field: error.field } };
   const status = error instanceof HttpException ? error.getStatus() : statusCodeOf(error);
   if (status === undefined || !(error instanceof Error)) {
-    return { status: INTERNAL_ERROR, error: "Unexpected error; the node's log tells more" };
+    return { status: INTERNAL_ERROR, body: { error: "Unexpected error; the node's log tells more" } };
   }
   const path = request.url.split('?', 1)[0] ?? '';
   const methods = methodsOf(path);
-  if (methods === undefined) return { status: NOT_FOUND, error: `No such path: ${path}. GET /docs lists all` };
-  if (methods.includes(request.method)) return { status, error: error.message };
+  if (methods === undefined) return { status: NOT_FOUND, body: { error: `No such path: ${path}. GET /docs lists all` } };
+  if (methods.includes(request.method)) return { status, body: bodyProblem(status) ?? { error: error.message } };
   const allow = methods.join(', ');
-  return { status: METHOD_NOT_ALLOWED, error: `${path} does not take ${request.method}, only ${allow}`, allow };
+  const reason = `${path} does not take ${request.method}, only ${allow}`;
+  return { status: METHOD_NOT_ALLOWED, body: { error: reason }, allow };
 }
 
 /** Every error is {"error": "..."} in JSON with a fitting status. */
@@ -59,6 +78,6 @@ export class ErrorsFilter implements ExceptionFilter {
     }
     if (reply.sent) return;
     if (answer.allow !== undefined) void reply.header('allow', answer.allow);
-    void reply.status(answer.status).type('application/json; charset=utf-8').send({ error: answer.error });
+    void reply.status(answer.status).type('application/json; charset=utf-8').send(answer.body);
   }
 }

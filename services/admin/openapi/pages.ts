@@ -1,4 +1,5 @@
-import type { JsonSchema, OpenApiDocument, OperationDoc, ResponseDoc } from './document';
+import type { OpenApiDocument } from './document';
+import { type JsonSchema, type Operation, type OperationDoc, operationsOf, type ResponseDoc } from './operation';
 
 function escape(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
@@ -30,14 +31,34 @@ function fieldsOf(schema: JsonSchema, prefix = ''): readonly Field[] {
 interface ResponseView {
   readonly status: string;
   readonly description: string;
-  readonly schemaName: string | undefined;
+  /** The body is one of these. */
+  readonly schemaNames: readonly string[];
   readonly example: string | undefined;
+}
+
+function nameOf({ $ref = '' }: JsonSchema): string {
+  return $ref.split('/').at(-1) ?? '';
 }
 
 function viewOf(status: string, { description, content = {} }: ResponseDoc): ResponseView {
   const [body] = Object.values(content);
-  const example = body?.example === undefined ? undefined : JSON.stringify(body.example, undefined, 2);
-  return { status, description, schemaName: body?.schema.$ref?.split('/').at(-1), example };
+  const { schema = {}, example } = body ?? {};
+  const named = (schema.anyOf ?? [schema]).map(nameOf).filter((name) => name !== '');
+  return { status, description, schemaNames: named, example: exampleText(example) };
+}
+
+function exampleText(example: unknown): string | undefined {
+  return example === undefined ? undefined : JSON.stringify(example, undefined, 2);
+}
+
+/** The body and the parameters that an operation takes, one line each. */
+function takenBy({ parameters = [], requestBody }: OperationDoc): readonly string[] {
+  const lines = parameters.map((one) => {
+    const [name, type] = [one.in === 'path' ? `{${one.name}}` : `?${one.name}=`, typeText(one.schema)];
+    return `${name} ${type}: ${one.description}`;
+  });
+  const body = requestBody?.content['application/json'];
+  return body === undefined ? lines : [...lines, `Body: ${nameOf(body.schema)}`];
 }
 
 function responsesOf({ responses }: OperationDoc): readonly ResponseView[] {
@@ -50,17 +71,22 @@ code{padding:.1em .3em}pre{padding:.8rem;overflow:auto}table{border-collapse:col
 td,th{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #eee}
 @media(prefers-color-scheme:dark){body{background:#16161d;color:#e6e6ef}code,pre{background:#26262f}td,th,h2{border-color:#333}a{color:#8ab4ff}}`;
 
-function operationHtml(path: string, operation: OperationDoc): string {
-  const rows = responsesOf(operation).map(({ status, description, schemaName }) => {
-    const link = schemaName === undefined ? '' : ` <a href="#${schemaName}">${schemaName}</a>`;
-    return `<tr><td><code>${status}</code></td><td>${escape(description)}${link}</td></tr>`;
-  });
-  const examples = responsesOf(operation).flatMap(({ example }) =>
-    example === undefined ? [] : [`<pre>${escape(example)}</pre>`],
+function operationHtml({ path, method, operation }: Operation): string {
+  const link = (name: string): string => ` <a href="#${name}">${name}</a>`;
+  const rows = responsesOf(operation).map(
+    ({ status, description, schemaNames }) =>
+      `<tr><td><code>${status}</code></td><td>${escape(description)}${schemaNames.map(link).join(',')}</td></tr>`,
   );
-  return `<h3 id="${operation.operationId}">GET <a href="${path}"><code>${path}</code></a></h3>
+  const given = exampleText(operation.requestBody?.content['application/json'].example);
+  const examples = [given, ...responsesOf(operation).map(({ example }) => example)];
+  const shown = examples.flatMap((example) => (example === undefined ? [] : [`<pre>${escape(example)}</pre>`]));
+  const name = `<code>${escape(path)}</code>`;
+  const title = method === 'get' ? `<a href="${path}">${name}</a>` : name;
+  return `<h3 id="${operation.operationId}">${method.toUpperCase()} ${title}</h3>
 <p><b>${escape(operation.summary)}.</b> ${escape(operation.description)}</p>
-<table>${rows.join('')}</table>${examples.join('')}`;
+${takenBy(operation)
+  .map((line) => `<p>${escape(line)}</p>`)
+  .join('')}<table>${rows.join('')}</table>${shown.join('')}`;
 }
 
 function schemaHtml(name: string, schema: JsonSchema): string {
@@ -75,8 +101,8 @@ function schemaHtml(name: string, schema: JsonSchema): string {
 export function docsHtml(document: OpenApiDocument): string {
   const { info, tags, paths, components } = document;
   const sections = tags.map(({ name, description }) => {
-    const operations = Object.entries(paths).filter(([, { get }]) => get.tags.includes(name));
-    return `<h2>${escape(name)}</h2><p>${escape(description)}</p>${operations.map(([path, { get }]) => operationHtml(path, get)).join('\n')}`;
+    const operations = operationsOf(paths).filter(({ operation }) => operation.tags.includes(name));
+    return `<h2>${escape(name)}</h2><p>${escape(description)}</p>${operations.map(operationHtml).join('\n')}`;
   });
   const schemas = Object.entries(components.schemas).map(([name, schema]) => schemaHtml(name, schema));
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -87,19 +113,27 @@ ${sections.join('\n')}<h2>Bodies</h2>${schemas.join('\n')}</body></html>
 `;
 }
 
-function operationMarkdown(path: string, operation: OperationDoc): string {
-  const rows = responsesOf(operation).map(
-    ({ status, description, schemaName }) =>
-      `| ${status} | ${description} | ${schemaName === undefined ? '' : `[${schemaName}](#${schemaName.toLowerCase()})`} |`,
-  );
-  const examples = responsesOf(operation).flatMap(({ example }) =>
-    example === undefined ? [] : ['', '```json', example, '```'],
-  );
+function fenced(example: string): string[] {
+  return ['', '```json', example, '```'];
+}
+
+function operationMarkdown({ path, method, operation }: Operation): string {
+  const link = (name: string): string => `[${name}](#${name.toLowerCase()})`;
+  const answers = responsesOf(operation);
+  const rows = answers.map(({ status, description, schemaNames }) => {
+    return `| ${status} | ${description} | ${schemaNames.map(link).join(', ')} |`;
+  });
+  const taken = takenBy(operation).map((line) => `- ${line}`);
+  const given = exampleText(operation.requestBody?.content['application/json'].example);
+  const examples = answers.flatMap(({ status, example }) => {
+    return example === undefined ? [] : ['', `Answer ${status}:`, ...fenced(example)];
+  });
   return [
-    `### GET ${path}`,
+    `### ${method.toUpperCase()} ${path}`,
     '',
     `${operation.summary}. ${operation.description}`,
     '',
+    ...(taken.length === 0 ? [] : [...taken, ...(given === undefined ? [] : fenced(given)), '']),
     '| Status | Meaning | Body |',
     '|---|---|---|',
     ...rows,
@@ -115,7 +149,7 @@ function schemaMarkdown(name: string, schema: JsonSchema): string {
 
 /** docs/http-api.md */
 export function docsMarkdown(document: OpenApiDocument): string {
-  const operations = Object.entries(document.paths).map(([path, { get }]) => operationMarkdown(path, get));
+  const operations = operationsOf(document.paths).map(operationMarkdown);
   const schemas = Object.entries(document.components.schemas).map(([name, schema]) => schemaMarkdown(name, schema));
   return `# HTTP API
 

@@ -2,9 +2,10 @@ import { ErrorCode } from '@streamline/core/types/error-code';
 import {
   ConnectionEnd,
   type Answer,
+  type Completion,
   type ConnectionFacts,
+  type RequestKind,
   type RequestProcessor,
-  type RequestTurn,
 } from '@streamline/runtime/gateway/connection';
 import { apiVersions } from '@streamline/wire/kafka/apis/18-api-versions';
 import { apisByKey } from '@streamline/wire/kafka/api-table';
@@ -19,24 +20,28 @@ const HEADER_BYTES_MIN = 10;
 /** Finds the handler of each request by its key and version. */
 export class KafkaRequestProcessor implements RequestProcessor {
   private readonly byKey: (Handler | undefined)[] = [];
+  private readonly kinds: (RequestKind | undefined)[] = [];
 
   constructor(
     handlers: readonly Handler[],
     private readonly gateway: Gateway,
   ) {
-    for (const each of handlers) this.byKey[each.apiKey] = each;
+    for (const each of handlers) {
+      this.byKey[each.apiKey] = each;
+      this.kinds[each.apiKey] = { key: each.apiKey, turn: each.turn };
+    }
   }
 
-  turnOf(frame: Buffer): RequestTurn {
-    return this.byKey[this.keyOf(frame)]?.turn ?? 'serial';
+  kindOf(frame: Buffer): RequestKind {
+    const key = frame.length < 2 ? -1 : frame.readInt16BE(0);
+    return this.kinds[key] ?? { key, turn: 'serial' };
   }
 
-  keyOf(frame: Buffer): number {
-    return frame.length < 2 ? -1 : frame.readInt16BE(0);
-  }
-
-  /** Key and version decide first: only what is served can be read at all. */
-  process(frame: Buffer, connection: ConnectionFacts): Answer | undefined | Promise<Answer | undefined> {
+  /**
+   * Key and version decide first: only what is served can be read at all. What handlers get is free of the frame, but for
+   * those that say that they need no more of it than until they return.
+   */
+  process(frame: Buffer, connection: ConnectionFacts, completion: Completion): void {
     if (frame.length < HEADER_BYTES_MIN) {
       throw new ConnectionEnd('violation', `a frame of ${frame.length} bytes is too short for a request header`);
     }
@@ -48,17 +53,20 @@ export class KafkaRequestProcessor implements RequestProcessor {
     }
     const { min, max } = serving.versions;
     if (apiVersion < min || apiVersion > max) {
-      if (apiKey === apiVersions.key) return tellOwnVersions(serving, frame.readInt32BE(4));
+      if (apiKey === apiVersions.key) {
+        completion.answer(tellOwnVersions(serving, frame.readInt32BE(4)));
+        return;
+      }
       throw new ConnectionEnd('violation', `${serving.name} version ${apiVersion} is not supported, only ${min} to ${max}`);
     }
-    const { clientId, correlationId, reader } = readHeader(frame);
-    return serving.serve(reader, correlationId, new RequestContext(this.gateway, connection, apiVersion, clientId));
+    const { clientId, correlationId, reader } = readHeader(frame, !serving.takesViews);
+    serving.serve(reader, correlationId, new RequestContext(this.gateway, connection, apiVersion, clientId), completion);
   }
 }
 
-function readHeader(frame: Buffer): RequestFrame {
+function readHeader(frame: Buffer, copyBytes: boolean): RequestFrame {
   try {
-    return decodeRequestFrame(frame);
+    return decodeRequestFrame(frame, copyBytes);
   } catch (error) {
     if (error instanceof WireError) throw new ConnectionEnd('violation', `malformed request header: ${error.message}`);
     throw error;

@@ -17,8 +17,3 @@ export function nullIfEmpty(text: string | undefined): string | null {
 export function bytesOf(bytes: Uint8Array): Buffer {
   return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
-
-/** A copy that does not keep a whole request in memory: for bytes that live longer than the request. */
-export function ownedCopy(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes);
-}

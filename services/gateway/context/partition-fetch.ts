@@ -15,6 +15,9 @@ export interface FetchLimits {
   readonly minBytes: number;
   readonly maxBytes: number;
   readonly readCommitted: boolean;
+  /** No follower may answer. */
+  readonly leaderOnly: boolean;
+  readonly clientRack: string | undefined;
 }
 
 /** What was read of one partition; the chunks are views that nobody changes. */
@@ -35,8 +38,8 @@ const NO_RECORDS: readonly Buffer[] = [];
 const ANSWER_SLACK_MS = 10_000;
 
 /**
- * Reads partitions where they live and gives them back in their order. With one storage that is one call, which does the
- * waiting. With several, all are asked at once for what there is; only where that is too little do all wait, until the
+ * Reads partitions where they live and gives them back in their order. With one storage, as at any gateway of a broker, that is one
+ * call, which does the waiting. With several, all are asked at once for what there is; only where that is too little do all wait, until the
  * first has something.
  */
 export function readPartitions(
@@ -94,23 +97,24 @@ async function readFrom(
   results: (PartitionFetch | undefined)[],
   signal: AbortSignal,
 ): Promise<{ readonly bytes: number; readonly failed: boolean }> {
-  const { maxWaitMs, minBytes, maxBytes, readCommitted } = limits;
-  const metadataIndex = context.image.index;
+  const { maxWaitMs, minBytes, maxBytes, readCommitted, leaderOnly, clientRack } = limits;
   const request = {
     correlationId: 0,
     maxWaitMs,
     minBytes,
     maxBytes,
     readCommitted,
-    metadataIndex,
+    leaderOnly,
+    clientRack,
+    metadataIndex: context.image.index,
+    partitions: read.partitions,
     creditBytes: 0,
     cancel: false,
   };
+  const room = context.gateway.budget.answers.room();
   try {
-    const fetched = await read.storage.partitions.fetch(
-      { ...request, partitions: read.partitions },
-      { signal, deadlineMs: maxWaitMs + ANSWER_SLACK_MS },
-    );
+    const deadlineMs = maxWaitMs + ANSWER_SLACK_MS;
+    const fetched = await read.storage.partitions.fetch(request, { signal, room, deadlineMs });
     return takeOutcomes(read, fetched, results);
   } catch (thrown) {
     const error = kafkaErrorOf(thrown, STORAGE_FAILURES);
@@ -121,6 +125,8 @@ async function readFrom(
       results[place] = { outcome: { ...LEFT_OUT.outcome, errorCode: error.code }, records: NO_RECORDS };
     }
     return { bytes: 0, failed: true };
+  } finally {
+    room.leave();
   }
 }
 
@@ -131,7 +137,9 @@ function takeOutcomes(read: StorageRead, fetched: BulkFetched, results: (Partiti
     const outcome = fetched.response.partitions[i] ?? LEFT_OUT.outcome;
     results[place] = { outcome, records: fetched.records[i] ?? NO_RECORDS };
     bytes += outcome.recordBytes;
-    if (outcome.errorCode !== 0 || outcome.divergingEpoch !== undefined) failed = true;
+    if (outcome.errorCode !== 0 || outcome.divergingEpoch !== undefined || outcome.preferredReadReplica !== undefined) {
+      failed = true;
+    }
   }
   return { bytes, failed };
 }

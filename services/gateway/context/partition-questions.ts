@@ -2,6 +2,7 @@ import { ErrorCode } from '@streamline/core/types/error-code';
 import type { StoragePort } from '@streamline/wire/contracts/ports';
 import { kafkaErrorOf, STORAGE_FAILURES } from './kafka-error';
 import type { RequestContext } from './request-context';
+import { storageFor } from './storage-choice';
 import { topicByName } from './topics';
 
 /** Something that a client asks about one partition, by the topic's name. */
@@ -32,7 +33,7 @@ interface StorageQuestions<Detail> {
   readonly places: number[];
 }
 
-/** Asks the leader of each partition, each storage once, and gives the answers in the questions' order. */
+/** Asks whoever answers for each partition here, each storage once, and gives the answers in the questions' order. */
 export async function askPartitions<Detail, Reply>(
   questions: readonly PartitionQuestion<Detail>[],
   context: RequestContext,
@@ -52,9 +53,9 @@ export async function askPartitions<Detail, Reply>(
       replies.push(questioner.fail(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'there is no such topic or partition'));
       continue;
     }
-    const storage = context.gateway.storage.leaderOf(partition);
+    const storage = storageFor(partition, context);
     if (storage === undefined) {
-      replies.push(questioner.fail(ErrorCode.NOT_LEADER_OR_FOLLOWER, 'this broker does not lead the partition'));
+      replies.push(questioner.fail(ErrorCode.NOT_LEADER_OR_FOLLOWER, 'this broker has no replica of the partition'));
       continue;
     }
     let group = byStorage.find((each) => each.storage === storage);

@@ -10,6 +10,8 @@ import type { MetadataReplica } from '@streamline/runtime/metadata/metadata-repl
 import type { Clock } from '@streamline/runtime/ports/clock';
 import type { ControllerPort } from '@streamline/wire/contracts/ports';
 import type { GatewayConfig } from './gateway-config';
+import type { LeaderGuesses } from './leader-guesses';
+import type { VoterCommands } from './membership-at-leader';
 import type { TopicCreator } from './topic-creator';
 import type { ProducerIdSource } from './producer-ids';
 
@@ -35,11 +37,13 @@ export interface Gateway {
   readonly config: GatewayConfig;
   readonly metadata: MetadataReplica;
   readonly controller: ControllerPort;
+  readonly membership: VoterCommands;
   readonly storage: StorageRouter;
   readonly clock: Clock;
   readonly fetchSessions: FetchSessionCache;
   readonly producerIds: ProducerIdSource;
   readonly topicCreator: TopicCreator;
+  readonly leaderGuesses: LeaderGuesses;
   readonly budget: InFlightBudget;
   readonly metrics: GatewayMetrics;
   readonly log: RateLimitedLog;

@@ -1,10 +1,10 @@
 import { clusterConfigInteger } from '@streamline/core/metadata/broker-configs';
+import { OFFSETS_TOPIC, offsetsTopicReplicas } from '@streamline/core/metadata/offsets-topic';
+import { ErrorCode } from '@streamline/core/types/error-code';
 import type { MetadataReplica } from '@streamline/runtime/metadata/metadata-replica';
 import type { CreatableTopic } from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
 import type { ControllerPort } from '@streamline/wire/contracts/ports';
 import type { RateLimitedLog } from '@streamline/runtime/gateway/rate-limited-log';
-
-export const OFFSETS_TOPIC = '__consumer_offsets';
 
 const CREATE_TIMEOUT_MS = 30_000;
 
@@ -38,7 +38,10 @@ export class TopicCreator {
       const request = { topics: [this.describe(name)], validateOnly: false, timeoutMs: CREATE_TIMEOUT_MS };
       const answer = await this.controller.createTopics(request, { deadlineMs: CREATE_TIMEOUT_MS });
       const error = answer.topics[0]?.error;
-      if (error !== undefined && error.errorCode !== 0) this.complain(name, error.errorMessage);
+      // Another node may have been asked for it as well.
+      const isThere =
+        error === undefined || error.errorCode === ErrorCode.NONE || error.errorCode === ErrorCode.TOPIC_ALREADY_EXISTS;
+      if (!isThere) this.complain(name, error.errorMessage);
     } catch (error) {
       this.complain(name, error instanceof Error ? error.message : String(error));
     }
@@ -50,7 +53,7 @@ export class TopicCreator {
     return {
       name,
       partitions: this.offsetsTopicPartitions,
-      replicationFactor: -1,
+      replicationFactor: offsetsTopicReplicas(image),
       assignments: [],
       configs: [
         { name: 'cleanup.policy', value: 'compact' },

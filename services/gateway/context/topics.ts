@@ -37,6 +37,17 @@ export function addressOf(broker: BrokerImage | undefined): BrokerAddress | unde
   return { nodeId: broker.id, host: endpoint.host, port: endpoint.port, rack: broker.rack ?? null };
 }
 
+/** True for brokers that clients can go to. */
+export function isReachable(image: MetadataImage, id: NodeId): boolean {
+  const broker = image.brokers.get(id);
+  return isAlive(broker) && kafkaEndpoint(broker) !== undefined;
+}
+
+/** Replicas that serve nobody: of brokers that clients are not told of, or with a log that failed. */
+export function offlineReplicas({ replicas, failedReplicas }: PartitionImage, image: MetadataImage): NodeId[] {
+  return replicas.filter((id) => failedReplicas.includes(id) || !isReachable(image, id));
+}
+
 /** The brokers that clients are told of. */
 export function aliveBrokers(image: MetadataImage): BrokerAddress[] {
   const all: BrokerAddress[] = [];
@@ -61,7 +72,9 @@ export interface LeaderHint {
   readonly leaderEpoch: number;
 }
 
-export function leaderHintOf(partition: PartitionImage): LeaderHint {
+/** The newer of what a storage said, if anything, and what this process's metadata says by now; of the same epoch the storage knows more. */
+export function newestHint(told: LeaderHint | undefined, partition: PartitionImage | undefined): LeaderHint | undefined {
+  if (partition === undefined || (told !== undefined && told.leaderEpoch >= partition.leaderEpoch)) return told;
   return { leaderId: partition.leader ?? NO_NODE, leaderEpoch: partition.leaderEpoch };
 }
 

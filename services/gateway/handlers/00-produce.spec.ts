@@ -19,7 +19,7 @@ const ORDERS: FakeCluster = {
     { id: 2, host: 'two', port: 9192, rack: 'r2' },
   ],
   topics: [
-    { name: 'orders', leaders: [1, 1, 2, undefined], leaderEpoch: 5 },
+    { name: 'orders', leaders: [1, 1, 2, undefined], replicas: [[1], [1, 2], [2], [2]], leaderEpoch: 5 },
     { name: '__consumer_offsets', leaders: [1] },
   ],
 };
@@ -92,10 +92,21 @@ describe('Produce', () => {
     expect(answers.map(({ responses }) => responses[0]?.partitionResponses[0]?.baseOffset)).toEqual([1n, 2n, 3n]);
   });
 
-  it('sends partitions to the storages of their leaders and answers in the order of the request', async () => {
+  it('tells the storage whose request it is, since it keeps the order of each connection', async () => {
+    const started = await start();
+    for (const client of [await started.client(), await started.client()]) {
+      for (const value of ['a', 'b']) await produceTo(client, 9, toOrders(0, batch(value)));
+    }
+    const ids = started.partitions.appends.map(({ request }) => request.connectionId);
+    expect(ids).toEqual([ids[0], ids[0], ids[2], ids[2]]);
+    expect(new Set(ids).size).toBe(2);
+    expect(ids).not.toContain(0);
+  });
+
+  it('sends partitions to the storages of their leaders where it is no broker, and answers in the order of the request', async () => {
     const far = new MemoryPartitions();
     const farStorage: StoragePort = { partitions: far.port(), groups: fakePort<GroupPort>({}) };
-    const started = await start({ otherStorages: new Map([[2, farStorage]]) });
+    const started = await start({ nodeId: 9, otherStorages: new Map([[2, farStorage]]) });
     const client = await started.client();
     const answer = await client.request(produce, 9, {
       acks: 1,

@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ErrorCode } from '@streamline/core/types/error-code';
+import { LEAST_ANSWER_BYTES } from '@streamline/runtime/gateway/answer-budget';
 import { fakeTopicId, type FakeCluster } from '@streamline/testing/gateway/fake-metadata';
 import { GatewayBench, type BenchOptions } from '@streamline/testing/gateway/gateway-bench';
 import { fakePort } from '@streamline/testing/gateway/fake-port';
 import { MemoryPartitions } from '@streamline/testing/gateway/memory-partitions';
 import type { KafkaClient } from '@streamline/testing/kafka-client/kafka-client';
-import type { GroupPort } from '@streamline/wire/contracts/ports';
+import type { GroupPort, PartitionPort } from '@streamline/wire/contracts/ports';
 import { fetch } from '@streamline/wire/kafka/apis/01-fetch';
 import { produce } from '@streamline/wire/kafka/apis/00-produce';
 import type { RequestInput } from '@streamline/wire/kafka/schema/api';
@@ -17,7 +18,7 @@ type FetchInput = RequestInput<typeof fetch>;
 
 const CLUSTER: FakeCluster = {
   brokers: [{ id: 1 }, { id: 2, host: 'two', port: 9192 }],
-  topics: [{ name: 'orders', leaders: [1, 1, 2], leaderEpoch: 5 }],
+  topics: [{ name: 'orders', leaders: [1, 1, 2], replicas: [[1], [1], [2]], leaderEpoch: 5 }],
 };
 const ORDERS_ID = fakeTopicId('orders');
 
@@ -33,6 +34,10 @@ afterEach(() => bench.close());
 function fetchOf(partitions: readonly number[], fields: Partial<FetchInput> = {}, topic = 'orders'): FetchInput {
   const asked = partitions.map((partition) => ({ partition, fetchOffset: 0n, partitionMaxBytes: 1000 }));
   return { maxWaitMs: 0, minBytes: 1, topics: [{ topic, topicId: fakeTopicId(topic), partitions: asked }], ...fields };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 async function write(client: KafkaClient, partition = 0): Promise<void> {
@@ -174,15 +179,38 @@ describe('Fetch', () => {
     expect(bench.partitions.fetches[0]?.readCommitted).toBe(true);
   });
 
+  it('lets idle long polls cost nothing of the memory for answers, and gives it back after an answer', async () => {
+    const totalUnsentBytes = 100 * LEAST_ANSWER_BYTES;
+    const found: number[] = [];
+    let idle = 0;
+    const read: PartitionPort['fetch'] = async ({ maxWaitMs, partitions }, { room, signal } = {}) => {
+      found.push(room?.enter() ?? 0);
+      if (maxWaitMs > 0) {
+        room?.leave();
+        idle += 1;
+        await new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
+      }
+      const nothing = { errorCode: 0, highWatermark: 0, lastStableOffset: 0, logStartOffset: 0, recordBytes: 0 };
+      return { response: { correlationId: 0, partitions: partitions.map(() => nothing), creditBytes: 0 }, records: [[]] };
+    };
+    const client = await start({ partitions: { fetch: read }, limits: { totalUnsentBytes } });
+    const pollers = await Promise.all(Array.from({ length: 200 }, () => bench.client()));
+    for (const poller of pollers) poller.request(fetch, 12, fetchOf([0], { maxWaitMs: 60_000 })).catch(() => undefined);
+    while (idle < pollers.length) await turn();
+    for (let answer = 0; answer < 3; answer += 1) await client.request(fetch, 12, fetchOf([0]));
+    expect(found.slice(-3)).toEqual([totalUnsentBytes, totalUnsentBytes, totalUnsentBytes]);
+  });
+
   it('never asks storage for more than fetch.max.bytes, nor for a minimum above it', async () => {
     const client = await start({ config: { fetchMaxBytes: 5000 } });
     await client.request(fetch, 12, fetchOf([0], { maxBytes: 0x7fffffff, minBytes: 0x7fffffff }));
     expect(bench.partitions.fetches[0]).toMatchObject({ maxBytes: 5000, minBytes: 5000 });
   });
 
-  it('asks the storages of all leaders, and answers when the first has records', async () => {
+  it('asks the storages of all leaders where it is no broker, and answers when the first has records', async () => {
     const far = new MemoryPartitions();
-    const client = await start({ otherStorages: new Map([[2, { partitions: far.port(), groups: fakePort<GroupPort>({}) }]]) });
+    const otherStorages = new Map([[2, { partitions: far.port(), groups: fakePort<GroupPort>({}) }]]);
+    const client = await start({ nodeId: 9, otherStorages });
     const waiting = client.request(fetch, 12, fetchOf([0, 2], { maxWaitMs: 60_000 }));
     await write(await bench.client(), 2);
     const answer = await waiting;

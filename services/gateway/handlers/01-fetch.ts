@@ -1,6 +1,6 @@
 import { ErrorCode } from '@streamline/core/types/error-code';
 import { ZERO_TOPIC_ID } from '@streamline/core/types/ids';
-import type { PartitionImage } from '@streamline/core/metadata/image';
+import type { TopicImage } from '@streamline/core/metadata/image';
 import type { FetchTarget, FetchTurn } from '@streamline/runtime/gateway/fetch-sessions';
 import { fetch } from '@streamline/wire/kafka/apis/01-fetch';
 import type { RequestOf, ResponseInput } from '@streamline/wire/kafka/schema/api';
@@ -9,20 +9,20 @@ import { readPartitions, type FetchLimits, type PartitionFetch, type RoutedTarge
 import { KafkaError, STORAGE_FAILURES } from '../context/kafka-error';
 import { numberOf } from '../context/numbers';
 import type { RequestContext } from '../context/request-context';
-import { endpointsOf, leaderHintOf, topicById, topicByName } from '../context/topics';
+import { storageFor } from '../context/storage-choice';
+import { endpointsOf, newestHint, NO_NODE, topicById, topicByName, type LeaderHint } from '../context/topics';
 import { handler } from './handler';
 
 type FetchRequest = RequestOf<typeof fetch>;
 type FetchResponse = ResponseInput<typeof fetch>;
 type FetchTopic = FetchRequest['topics'][number];
 
+/** From here on consumers name their rack and may be sent to a follower (KIP-392). */
+const FIRST_VERSION_WITH_FOLLOWERS = 11;
 const FIRST_VERSION_WITH_HINTS = 12;
 const FIRST_VERSION_WITH_IDS = 13;
 const FIRST_VERSION_WITH_ENDPOINTS = 16;
 const FIRST_VERSION_WITH_REPLICA_STATE = 15;
-
-/** However little memory is free for answers, a fetch may have so much, so that nobody starves. */
-const LEAST_ANSWER_BYTES = 64 * 1024;
 
 /** An empty answer is always allowed: nobody waits longer, whatever they say. */
 const MAX_WAIT_MS = 600_000;
@@ -51,9 +51,7 @@ export const fetchHandler = handler({
     const targets = turn.partitions.map((target) => route(target, usesTopicIds, context));
     const read = readPartitions(targets, limitsOf(request, context), context);
     if (!(read instanceof Promise)) return conclude(turn, read, request, context);
-    const { budget } = context.gateway;
-    budget.readBegan();
-    return read.finally(() => budget.readEnded()).then((fetched) => conclude(turn, fetched, request, context));
+    return read.then((fetched) => conclude(turn, fetched, request, context));
   },
   failure(request, error) {
     const partitions = (topic: FetchTopic) =>
@@ -86,22 +84,23 @@ function targetsOf(topic: FetchTopic, usesTopicIds: boolean): FetchTarget[] {
 }
 
 function limitsOf(request: FetchRequest, context: RequestContext): FetchLimits {
-  const { budget, config } = context.gateway;
-  const maxBytes = Math.min(
-    request.maxBytes,
-    config.fetchMaxBytes,
-    Math.max(LEAST_ANSWER_BYTES, Math.floor(budget.answerShareBytes)),
-  );
+  const maxBytes = Math.min(request.maxBytes, context.gateway.config.fetchMaxBytes);
   return {
     maxWaitMs: Math.min(Math.max(0, request.maxWaitMs), MAX_WAIT_MS),
     minBytes: Math.min(Math.max(0, request.minBytes), maxBytes),
     maxBytes,
     readCommitted: request.isolationLevel === READ_COMMITTED,
+    leaderOnly: context.apiVersion < FIRST_VERSION_WITH_FOLLOWERS,
+    clientRack: request.rackId === '' ? undefined : request.rackId,
   };
 }
 
+function topicOf({ topic }: FetchTarget, usesTopicIds: boolean, context: RequestContext): TopicImage | undefined {
+  return usesTopicIds ? topicById(context.image, topic) : topicByName(context.image, topic);
+}
+
 function route(target: FetchTarget, usesTopicIds: boolean, context: RequestContext): RoutedTarget {
-  const topic = usesTopicIds ? topicById(context.image, target.topic) : topicByName(context.image, target.topic);
+  const topic = topicOf(target, usesTopicIds, context);
   if (topic === undefined) {
     const errorCode = usesTopicIds ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
     return { target, failed: failedPartition(errorCode), endsWait: false };
@@ -110,17 +109,13 @@ function route(target: FetchTarget, usesTopicIds: boolean, context: RequestConte
   if (partition === undefined) {
     return { target, failed: failedPartition(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION), endsWait: false };
   }
-  const storage = context.gateway.storage.leaderOf(partition);
-  if (storage === undefined) return { target, failed: notLed(partition), endsWait: true };
+  const storage = storageFor(partition, context);
+  if (storage === undefined) return { target, failed: failedPartition(ErrorCode.NOT_LEADER_OR_FOLLOWER), endsWait: true };
   return { target, topicId: topic.id, storage };
 }
 
 function failedPartition(errorCode: number): FetchedPartition {
   return { errorCode, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1, recordBytes: 0 };
-}
-
-function notLed(partition: PartitionImage): FetchedPartition {
-  return { ...failedPartition(ErrorCode.NOT_LEADER_OR_FOLLOWER), currentLeader: leaderHintOf(partition) };
 }
 
 function sessionError(errorCode: number): FetchResponse {
@@ -140,7 +135,7 @@ function conclude(
       errorCode: outcome.errorCode,
       highWatermark: outcome.highWatermark,
       logStartOffset: outcome.logStartOffset,
-      preferredReadReplica: -1,
+      preferredReadReplica: outcome.preferredReadReplica ?? NO_NODE,
       diverging: outcome.divergingEpoch !== undefined,
       recordBytes: outcome.recordBytes,
     })),
@@ -160,7 +155,7 @@ function conclude(
         : { topic: target.topic, topicId: ZERO_TOPIC_ID, partitions: [] };
       topics.push(topic);
     }
-    topic.partitions.push({ ...partitionData(target.partition, read, context, hinted), abortedTransactions: aborted });
+    topic.partitions.push({ ...partitionData(target, read, context, hinted), abortedTransactions: aborted });
   }
   const response = { throttleTimeMs: 0, errorCode: ErrorCode.NONE, sessionId: conclusion.sessionId, responses: topics };
   if (hinted.length === 0 || context.apiVersion < FIRST_VERSION_WITH_ENDPOINTS) return response;
@@ -171,24 +166,33 @@ type PartitionData = NonNullable<FetchResponse['responses']>[number]['partitions
 
 const NO_BYTES = Buffer.alloc(0);
 
-function partitionData(partition: number, read: PartitionFetch, context: RequestContext, hinted: number[]): PartitionData {
+function partitionData(target: FetchTarget, read: PartitionFetch, context: RequestContext, hinted: number[]): PartitionData {
   const { outcome, records } = read;
+  const { errorCode, preferredReadReplica, divergingEpoch } = outcome;
   const data: PartitionData = {
-    partitionIndex: partition,
-    errorCode: outcome.errorCode,
+    partitionIndex: target.partition,
+    errorCode,
     highWatermark: BigInt(outcome.highWatermark),
     lastStableOffset: BigInt(outcome.lastStableOffset),
     logStartOffset: BigInt(outcome.logStartOffset),
     abortedTransactions: null,
     records: records.length === 0 ? NO_BYTES : records,
   };
-  if (outcome.errorCode !== ErrorCode.NONE) context.gateway.metrics.errorAnswered(fetch.key, outcome.errorCode);
-  if (context.apiVersion < FIRST_VERSION_WITH_HINTS) return data;
-  const diverging = outcome.divergingEpoch;
-  const currentLeader = deservesHint(outcome.errorCode) ? outcome.currentLeader : undefined;
+  if (errorCode === ErrorCode.NONE && divergingEpoch === undefined && preferredReadReplica === undefined) return data;
+  if (errorCode !== ErrorCode.NONE) context.gateway.metrics.errorAnswered(fetch.key, errorCode);
+  const hint = deservesHint(errorCode) ? hintFor(target, outcome, context) : undefined;
+  if (context.apiVersion < FIRST_VERSION_WITH_HINTS) return { ...data, preferredReadReplica };
+  const currentLeader = hint;
   if (currentLeader !== undefined) hinted.push(currentLeader.leaderId);
-  if (diverging === undefined) return currentLeader === undefined ? data : { ...data, currentLeader };
-  return { ...data, currentLeader, divergingEpoch: { epoch: diverging.leaderEpoch, endOffset: BigInt(diverging.endOffset) } };
+  const diverging = divergingEpoch && { epoch: divergingEpoch.leaderEpoch, endOffset: BigInt(divergingEpoch.endOffset) };
+  return { ...data, preferredReadReplica, currentLeader, divergingEpoch: diverging };
+}
+
+function hintFor(target: FetchTarget, { currentLeader }: FetchedPartition, context: RequestContext): LeaderHint | undefined {
+  const topic = topicOf(target, context.apiVersion >= FIRST_VERSION_WITH_IDS, context);
+  const partition = topic?.partitions[target.partition];
+  context.gateway.leaderGuesses.refused(partition, currentLeader);
+  return newestHint(currentLeader, partition);
 }
 
 /** KIP-951: with 6 and 74; never with 75, where this broker is the one that is behind. */

@@ -13,7 +13,7 @@ async function start(): Promise<KafkaClient> {
   asked.length = 0;
   errorCode = 0;
   bench = await GatewayBench.start(createGatewayRole, {
-    cluster: { topics: [{ name: 'orders', leaders: [1, undefined] }] },
+    cluster: { brokers: [{ id: 1 }, { id: 2 }], topics: [{ name: 'orders', leaders: [1, 2], replicas: [[1], [2]] }] },
     partitions: {
       listOffsets: async (request) => {
         asked.push(request);
@@ -72,7 +72,7 @@ describe('ListOffsets', () => {
     expect((await askFor(client, 5, -1n))[0]?.errorCode).toBe(78);
   });
 
-  it('answers 3 for what does not exist and 6 for what is not led, in the order of the request', async () => {
+  it('answers 3 for what does not exist and 6 for what has no replica here, in the order of the request', async () => {
     const client = await start();
     const answers = await askFor(client, 7, -1n, [7, 0, 1]);
     expect(answers.map(({ partitionIndex, errorCode: code, offset }) => [partitionIndex, code, offset])).toEqual([

@@ -9,7 +9,16 @@ import { CLUSTER_OPERATIONS, OPERATIONS_NOT_REQUESTED, TOPIC_OPERATIONS } from '
 import { distinct } from '../context/distinct';
 import { CONTROLLER_FAILURES, KafkaError } from '../context/kafka-error';
 import type { RequestContext } from '../context/request-context';
-import { addressOf, aliveBrokers, controllerFor, isAlive, NO_NODE, topicById, topicByName } from '../context/topics';
+import {
+  aliveBrokers,
+  controllerFor,
+  isAlive,
+  isReachable,
+  NO_NODE,
+  offlineReplicas,
+  topicById,
+  topicByName,
+} from '../context/topics';
 import { handler } from './handler';
 
 type MetadataRequest = RequestOf<typeof metadata>;
@@ -27,7 +36,7 @@ export const metadataHandler = handler({
   failures: CONTROLLER_FAILURES,
   handle(request, context) {
     const { image } = context;
-    const describe = (topic: TopicImage) => describeTopic(topic, image, request, context.apiVersion);
+    const describe = (topic: TopicImage) => describeTopic(topic, image, request, context);
     const topics = wantsAll(request, context.apiVersion)
       ? [...image.topics.values()].map(describe)
       : named(request).map((requested) => {
@@ -88,24 +97,29 @@ function failedTopic(errorCode: number, name: string | null, topicId: string = Z
   return { errorCode, name, topicId, isInternal: name !== null && isInternalTopic(name), partitions: [] };
 }
 
-function describeTopic(topic: TopicImage, image: MetadataImage, request: MetadataRequest, version: number): TopicResponse {
+function describeTopic(
+  topic: TopicImage,
+  image: MetadataImage,
+  request: MetadataRequest,
+  context: RequestContext,
+): TopicResponse {
   return {
     errorCode: ErrorCode.NONE,
     name: topic.name,
     topicId: topic.id,
     isInternal: isInternalTopic(topic.name),
-    partitions: topic.partitions.map((partition) => describePartition(partition, image, version)),
+    partitions: topic.partitions.map((partition) => describePartition(partition, image, context)),
     topicAuthorizedOperations: request.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : OPERATIONS_NOT_REQUESTED,
   };
 }
 
-function describePartition(partition: PartitionImage, image: MetadataImage, version: number) {
-  const reachable = (id: NodeId) => isReachable(id, image);
+function describePartition(partition: PartitionImage, image: MetadataImage, { gateway, apiVersion: version }: RequestContext) {
+  const reachable = (id: NodeId) => isReachable(image, id);
   // v0 has no way to say that a replica is offline, so that it is left out and the partition has an error.
   const shown = (ids: readonly NodeId[]) => (version === 0 ? ids.filter(reachable) : ids);
   const replicaNodes = shown(partition.replicas);
   const isrNodes = shown(partition.isr);
-  const { errorCode, leaderId } = leaderOf(partition, image, version);
+  const { errorCode, leaderId } = leaderOf(gateway.leaderGuesses.leaderOf(partition), image, version);
   const hidden = replicaNodes.length < partition.replicas.length || isrNodes.length < partition.isr.length;
   return {
     errorCode: errorCode === ErrorCode.NONE && hidden ? ErrorCode.REPLICA_NOT_AVAILABLE : errorCode,
@@ -114,18 +128,12 @@ function describePartition(partition: PartitionImage, image: MetadataImage, vers
     leaderEpoch: partition.leaderEpoch,
     replicaNodes,
     isrNodes,
-    offlineReplicas: partition.replicas.filter((id) => !reachable(id)),
+    offlineReplicas: offlineReplicas(partition, image),
   };
 }
 
-function isReachable(id: NodeId, image: MetadataImage): boolean {
-  const broker = image.brokers.get(id);
-  return isAlive(broker) && addressOf(broker) !== undefined;
-}
-
-function leaderOf(partition: PartitionImage, image: MetadataImage, version: number) {
-  const { leader } = partition;
-  if (leader !== undefined && isReachable(leader, image)) return { errorCode: ErrorCode.NONE, leaderId: leader };
+function leaderOf(leader: NodeId | undefined, image: MetadataImage, version: number) {
+  if (leader !== undefined && isReachable(image, leader)) return { errorCode: ErrorCode.NONE, leaderId: leader };
   const hasNoListener = leader !== undefined && isAlive(image.brokers.get(leader));
   const listenerError = hasNoListener && version >= FIRST_VERSION_WITH_LISTENER_ERROR;
   return { errorCode: listenerError ? ErrorCode.LISTENER_NOT_FOUND : ErrorCode.LEADER_NOT_AVAILABLE, leaderId: NO_NODE };

@@ -3,7 +3,7 @@ import type { TopicImage } from '@streamline/core/metadata/image';
 import type { CommitOffset } from '@streamline/wire/contracts/generated/streamline/storage/v1/group';
 import { offsetCommit } from '@streamline/wire/kafka/apis/08-offset-commit';
 import type { RequestOf, ResponseInput } from '@streamline/wire/kafka/schema/api';
-import { askInOrder } from '../context/group-coordinator';
+import { coordinatorOf } from '../context/group-coordinator';
 import { COORDINATOR_FAILURES } from '../context/kafka-error';
 import { numberOf } from '../context/numbers';
 import type { RequestContext } from '../context/request-context';
@@ -91,9 +91,8 @@ async function commit(
     apiVersion: context.apiVersion,
     timeoutMs,
   };
-  const answer = await askInOrder(request.groupId, context, (port) =>
-    port.commitOffsets(command, { deadlineMs: timeoutMs + ANSWER_SLACK_MS }),
-  );
+  const deadlineMs = timeoutMs + ANSWER_SLACK_MS;
+  const answer = await coordinatorOf(request.groupId, context).commitOffsets(command, { deadlineMs });
   return answer.errorCodes;
 }
 

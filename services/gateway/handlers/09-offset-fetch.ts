@@ -3,8 +3,8 @@ import { ZERO_TOPIC_ID } from '@streamline/core/types/ids';
 import type { FetchedOffset, OffsetTopic } from '@streamline/wire/contracts/generated/streamline/storage/v1/group';
 import { offsetFetch } from '@streamline/wire/kafka/apis/09-offset-fetch';
 import type { RequestOf, ResponseInput } from '@streamline/wire/kafka/schema/api';
-import { askInOrder } from '../context/group-coordinator';
-import { COORDINATOR_FAILURES, kafkaErrorOf } from '../context/kafka-error';
+import { coordinatorOf } from '../context/group-coordinator';
+import { OFFSET_FETCH_FAILURES, kafkaErrorOf } from '../context/kafka-error';
 import type { RequestContext } from '../context/request-context';
 import { topicById, topicByName } from '../context/topics';
 import { handler } from './handler';
@@ -46,7 +46,7 @@ interface GroupAnswer {
 export const offsetFetchHandler = handler({
   api: offsetFetch,
   turn: 'pipelined',
-  failures: COORDINATOR_FAILURES,
+  failures: OFFSET_FETCH_FAILURES,
   async handle(request, context) {
     const groups = requestedGroups(request, context);
     const answers = await Promise.all(groups.map((group) => answerGroup(group, request.requireStable, context)));
@@ -85,13 +85,13 @@ async function answerGroup(group: RequestedGroup, requireStable: boolean, contex
       memberId: group.memberId ?? '',
       memberEpoch: group.memberEpoch,
     };
-    const answer = await askInOrder(group.groupId, context, (port) => port.fetchOffsets(question, { deadlineMs: DEADLINE_MS }));
+    const answer = await coordinatorOf(group.groupId, context).fetchOffsets(question, { deadlineMs: DEADLINE_MS });
     if (answer.errorCode !== ErrorCode.NONE) return failedGroup(group, answer.errorCode, context);
     const found = collect(answer.offsets, context);
     const unknown = (topics ?? []).filter((topic) => topic.topic === '').map(unknownTopic);
     return { groupId: group.groupId, topics: [...found, ...unknown], errorCode: ErrorCode.NONE };
   } catch (thrown) {
-    const error = kafkaErrorOf(thrown, COORDINATOR_FAILURES);
+    const error = kafkaErrorOf(thrown, OFFSET_FETCH_FAILURES);
     if (error.cause !== undefined) {
       context.gateway.log.write('error', 'offset-fetch-failed', { error: String(error.cause) }, 'a coordinator failed to answer');
     }

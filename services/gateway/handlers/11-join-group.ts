@@ -1,7 +1,7 @@
 import { joinGroup } from '@streamline/wire/kafka/apis/11-join-group';
 import { coordinatorOf } from '../context/group-coordinator';
 import { COORDINATOR_FAILURES } from '../context/kafka-error';
-import { bytesOf, ownedCopy } from '../context/numbers';
+import { bytesOf } from '../context/numbers';
 import { handler } from './handler';
 
 /** From here on a new dynamic member first gets its id (KIP-394). */
@@ -32,7 +32,7 @@ export const joinGroupHandler = handler({
         memberId: request.memberId,
         groupInstanceId: request.groupInstanceId ?? undefined,
         protocolType: request.protocolType,
-        protocols: request.protocols.map(({ name, metadata }) => ({ name, metadata: ownedCopy(metadata) })),
+        protocols: request.protocols.map(({ name, metadata }) => ({ name, metadata })),
         sessionTimeoutMs: request.sessionTimeoutMs,
         rebalanceTimeoutMs,
         clientId: context.clientId ?? '',

@@ -1,6 +1,6 @@
 import { heartbeat } from '@streamline/wire/kafka/apis/12-heartbeat';
-import { askInOrder } from '../context/group-coordinator';
-import { COORDINATOR_FAILURES } from '../context/kafka-error';
+import { coordinatorOf } from '../context/group-coordinator';
+import { MEMBER_FAILURES } from '../context/kafka-error';
 import { handler } from './handler';
 
 const DEADLINE_MS = 10_000;
@@ -9,11 +9,11 @@ const DEADLINE_MS = 10_000;
 export const heartbeatHandler = handler({
   api: heartbeat,
   turn: 'pipelined',
-  failures: COORDINATOR_FAILURES,
+  failures: MEMBER_FAILURES,
   async handle(request, context) {
     const { groupId, generationId, memberId, groupInstanceId } = request;
     const question = { groupId, generationId, memberId, groupInstanceId: groupInstanceId ?? undefined };
-    const answer = await askInOrder(groupId, context, (port) => port.heartbeat(question, { deadlineMs: DEADLINE_MS }));
+    const answer = await coordinatorOf(groupId, context).heartbeat(question, { deadlineMs: DEADLINE_MS });
     return { throttleTimeMs: 0, errorCode: answer.errorCode };
   },
   failure(_request, error) {

@@ -1,7 +1,7 @@
 import { syncGroup } from '@streamline/wire/kafka/apis/14-sync-group';
 import { coordinatorOf } from '../context/group-coordinator';
-import { COORDINATOR_FAILURES } from '../context/kafka-error';
-import { bytesOf, ownedCopy } from '../context/numbers';
+import { MEMBER_FAILURES } from '../context/kafka-error';
+import { bytesOf } from '../context/numbers';
 import { handler } from './handler';
 
 /** Longer than any session may be: the coordinator ends the wait by dropping members that do not sync. */
@@ -13,7 +13,7 @@ const NO_BYTES = Buffer.alloc(0);
 export const syncGroupHandler = handler({
   api: syncGroup,
   turn: 'parked',
-  failures: COORDINATOR_FAILURES,
+  failures: MEMBER_FAILURES,
   async handle(request, context) {
     const answer = await coordinatorOf(request.groupId, context).syncGroup(
       {
@@ -23,7 +23,7 @@ export const syncGroupHandler = handler({
         groupInstanceId: request.groupInstanceId ?? undefined,
         protocolType: request.protocolType ?? undefined,
         protocolName: request.protocolName ?? undefined,
-        assignments: request.assignments.map(({ memberId, assignment }) => ({ memberId, assignment: ownedCopy(assignment) })),
+        assignments: request.assignments.map(({ memberId, assignment }) => ({ memberId, assignment })),
       },
       { deadlineMs: DEADLINE_MS },
     );

@@ -13,7 +13,7 @@ const SOFTWARE = { clientSoftwareName: 'test', clientSoftwareVersion: '1.0' };
 let bench: GatewayBench<GatewayRole>;
 
 async function start(): Promise<KafkaClient> {
-  bench = await GatewayBench.start(createGatewayRole, { cluster: { features: { 'metadata.version': 33 }, index: 77 } });
+  bench = await GatewayBench.start(createGatewayRole, { cluster: { features: { 'metadata.version': 2 }, index: 77 } });
   return bench.client();
 }
 
@@ -89,12 +89,18 @@ describe('ApiVersions', () => {
     expect((await client.request(apiVersions, 4, SOFTWARE)).errorCode).toBe(0);
   });
 
-  it('tells finalized features with the epoch of the metadata, from v3 on', async () => {
+  it("tells supported features, and those that the metadata finalizes with its epoch, in Kafka's levels, from v3 on", async () => {
     const client = await start();
     const answer = await client.request(apiVersions, 4, SOFTWARE);
     expect(answer.finalizedFeatures).toEqual([{ name: 'metadata.version', minVersionLevel: 33, maxVersionLevel: 33 }]);
     expect(answer.finalizedFeaturesEpoch).toBe(77n);
-    expect(answer.supportedFeatures.map(({ name }) => name)).toContain('metadata.version');
+    expect(answer.supportedFeatures).toEqual([{ name: 'metadata.version', minVersion: 32, maxVersion: 33 }]);
+  });
+
+  it('tells no finalized feature while the metadata has none', async () => {
+    bench = await GatewayBench.start(createGatewayRole, { cluster: { features: {}, index: 0 } });
+    const answer = await (await bench.client()).request(apiVersions, 4, SOFTWARE);
+    expect([answer.finalizedFeatures, answer.supportedFeatures.length]).toEqual([[], 1]);
   });
 
   it('refuses software names that would garble a log with 42', async () => {

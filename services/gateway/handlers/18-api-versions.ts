@@ -1,10 +1,10 @@
 import { ErrorCode } from '@streamline/core/types/error-code';
-import type { MetadataImage } from '@streamline/core/metadata/image';
+import type { FeatureRange } from '@streamline/core/metadata/features';
+import { finalizedFeatures, supportedFeatures } from '@streamline/core/metadata/features';
 import { apiVersions } from '@streamline/wire/kafka/apis/18-api-versions';
 import type { RequestOf } from '@streamline/wire/kafka/schema/api';
 import { CONTROLLER_FAILURES, KafkaError } from '../context/kafka-error';
 import type { RequestContext } from '../context/request-context';
-import { supportedFeatures } from '../context/features';
 import { handler } from './handler';
 
 type ApiVersionsRequest = RequestOf<typeof apiVersions>;
@@ -27,11 +27,11 @@ export const apiVersionsHandler = handler({
       errorCode: ErrorCode.NONE,
       apiKeys: context.gateway.advertised,
       throttleTimeMs: 0,
-      supportedFeatures: supportedFeatures.filter(
-        ({ minVersion }) => minVersion > 0 || context.apiVersion >= FIRST_VERSION_WITH_LEVEL_0,
-      ),
+      supportedFeatures: supportedFeatures()
+        .filter(({ min }) => min > 0 || context.apiVersion >= FIRST_VERSION_WITH_LEVEL_0)
+        .map(({ name, min, max }) => ({ name, minVersion: min, maxVersion: max })),
       finalizedFeaturesEpoch: BigInt(image.index),
-      finalizedFeatures: finalizedFeatures(image),
+      finalizedFeatures: finalizedFeatures(image).map(finalized),
     };
   },
   failure(_request, error) {
@@ -56,6 +56,6 @@ function checkAddressee(request: ApiVersionsRequest, context: RequestContext): v
   throw new KafkaError(ErrorCode.REBOOTSTRAP_REQUIRED, 'the client means another node or cluster');
 }
 
-function finalizedFeatures(image: MetadataImage) {
-  return [...image.features].map(([name, level]) => ({ name, minVersionLevel: level, maxVersionLevel: level }));
+function finalized({ name, min, max }: FeatureRange) {
+  return { name, minVersionLevel: min, maxVersionLevel: max };
 }

@@ -7,7 +7,8 @@ import { describeTopicPartitions } from '@streamline/wire/kafka/apis/75-describe
 import type { RequestOf, ResponseInput } from '@streamline/wire/kafka/schema/api';
 import { TOPIC_OPERATIONS } from '../context/authorized-operations';
 import { CONTROLLER_FAILURES, KafkaError } from '../context/kafka-error';
-import { isAlive, NO_NODE, topicByName } from '../context/topics';
+import type { RequestContext } from '../context/request-context';
+import { isReachable, NO_NODE, offlineReplicas, topicByName } from '../context/topics';
 import { handler } from './handler';
 
 type DescribeRequest = RequestOf<typeof describeTopicPartitions>;
@@ -32,7 +33,7 @@ export const describeTopicPartitionsHandler = handler({
       const first = name === request.cursor?.topicName ? request.cursor.partitionIndex : 0;
       if (room === 0) return page(topics, { topicName: name, partitionIndex: first });
       const shown = topic.partitions.slice(first, first + room);
-      topics.push(describe(topic, shown, image));
+      topics.push(describe(topic, shown, context));
       room -= shown.length;
       if (first + shown.length < topic.partitions.length) {
         return page(topics, { topicName: name, partitionIndex: first + shown.length });
@@ -72,22 +73,23 @@ function unknownTopic(name: string): TopicResponse {
   return { errorCode, name, topicId: ZERO_TOPIC_ID, isInternal: isInternalTopic(name), partitions: [] };
 }
 
-function describe(topic: TopicImage, partitions: readonly PartitionImage[], image: MetadataImage): TopicResponse {
+function describe(topic: TopicImage, partitions: readonly PartitionImage[], context: RequestContext): TopicResponse {
   return {
     errorCode: ErrorCode.NONE,
     name: topic.name,
     topicId: topic.id,
     isInternal: isInternalTopic(topic.name),
-    partitions: partitions.map((partition) => describePartition(partition, image)),
+    partitions: partitions.map((partition) => describePartition(partition, context)),
     topicAuthorizedOperations: TOPIC_OPERATIONS,
   };
 }
 
-function describePartition(partition: PartitionImage, image: MetadataImage): TopicResponse['partitions'][number] {
-  const { leader } = partition;
-  const led = leader !== undefined && isAlive(image.brokers.get(leader));
+/** Of a partition that nobody leads Kafka says so by its leader alone, unlike in Metadata. */
+function describePartition(partition: PartitionImage, { gateway, image }: RequestContext): TopicResponse['partitions'][number] {
+  const leader = gateway.leaderGuesses.leaderOf(partition);
+  const led = leader !== undefined && isReachable(image, leader);
   return {
-    errorCode: led ? ErrorCode.NONE : ErrorCode.LEADER_NOT_AVAILABLE,
+    errorCode: ErrorCode.NONE,
     partitionIndex: partition.partition,
     leaderId: led ? leader : NO_NODE,
     leaderEpoch: partition.leaderEpoch,
@@ -95,6 +97,6 @@ function describePartition(partition: PartitionImage, image: MetadataImage): Top
     isrNodes: partition.isr,
     eligibleLeaderReplicas: partition.elr,
     lastKnownElr: partition.lastKnownElr,
-    offlineReplicas: partition.replicas.filter((id) => !isAlive(image.brokers.get(id))),
+    offlineReplicas: offlineReplicas(partition, image),
   };
 }

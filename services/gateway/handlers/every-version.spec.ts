@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isRetriable } from '@streamline/core/types/error-code';
 import { fakeTopicId, type FakeCluster } from '@streamline/testing/gateway/fake-metadata';
+import { fakeMember, fakeQuorum } from '@streamline/testing/gateway/fake-quorum';
 import { GatewayBench } from '@streamline/testing/gateway/gateway-bench';
 import { MemoryPartitions } from '@streamline/testing/gateway/memory-partitions';
 import { SAMPLE_REQUESTS, SAMPLE_TOPIC, SAMPLE_TOPIC_ID } from '@streamline/testing/gateway/sample-requests';
 import type { KafkaClient } from '@streamline/testing/kafka-client/kafka-client';
+import { MembershipOutcome } from '@streamline/wire/contracts/generated/streamline/controller/v1/membership';
 import { PortError } from '@streamline/wire/contracts/port-error';
-import type { ControllerPort, GroupPort, PartitionPort } from '@streamline/wire/contracts/ports';
+import type { ControllerPort, GroupPort, MembershipPort, PartitionPort } from '@streamline/wire/contracts/ports';
 import { apisByKey } from '@streamline/wire/kafka/api-table';
 import type { Api } from '@streamline/wire/kafka/schema/api';
 import type { Fields, WriteOf } from '@streamline/wire/kafka/schema/field';
@@ -20,7 +22,7 @@ const CLUSTER: FakeCluster = {
     { name: TOPIC, leaders: [1, 1] },
     { name: '__consumer_offsets', leaders: [1] },
   ],
-  features: { 'metadata.version': 33 },
+  features: { 'metadata.version': 1 },
 };
 
 const BYTES = Buffer.from('bytes');
@@ -119,7 +121,31 @@ const CONTROLLER: Partial<ControllerPort> = {
     resources: [{ resourceType: 2, resourceName: TOPIC, error: { errorCode: 40, errorMessage: 'no' } }],
     metadataIndex: 9,
   }),
+  updateFeatures: async () => ({ error: { errorCode: 95, errorMessage: 'too new' }, metadataIndex: 9 }),
+  electLeaders: async () => ({
+    error: undefined,
+    partitions: [{ topic: TOPIC, partition: 0, error: { errorCode: 84, errorMessage: 'leads' } }],
+    metadataIndex: 9,
+  }),
+  alterPartitionReassignments: async () => ({
+    error: undefined,
+    partitions: [{ topic: TOPIC, partition: 0, error: { errorCode: 39, errorMessage: 'no' } }],
+    metadataIndex: 9,
+  }),
+  getQuorumStatus: async () => ({ ...fakeQuorum([fakeMember(1), fakeMember(2)]) }),
+  unregisterBroker: async () => ({ error: { errorCode: 102, errorMessage: 'unknown' }, metadataIndex: 9 }),
   allocateProducerIds: async () => ({ error: undefined, firstProducerId: 1000, count: 1000 }),
+};
+
+const MEMBERSHIP: Partial<MembershipPort> = {
+  addMember: async () => ({ outcome: MembershipOutcome.FAILED, reason: 'no', field: '', role: '' }),
+  removeMember: async () => ({
+    outcome: MembershipOutcome.DONE,
+    reason: '',
+    partitionsLeft: 0,
+    partitionsTotal: 0,
+    lostPartitions: [],
+  }),
 };
 
 /** Every method that a port has in the tests above, failing as if nobody were there. */
@@ -160,6 +186,7 @@ describe('every API in every version', () => {
       groups: GROUPS,
       partitions: PARTITIONS,
       controller: CONTROLLER,
+      membership: MEMBERSHIP,
     });
     client = await bench.client();
   });
@@ -187,6 +214,7 @@ describe.each([
       groups: failing(GROUPS, error),
       partitions: { ...partitions, append: () => Promise.reject(error()), fetch: () => Promise.reject(error()) },
       controller: failing(CONTROLLER, error),
+      membership: failing(MEMBERSHIP, error),
     });
     client = await bench.client();
   });
@@ -195,7 +223,7 @@ describe.each([
   it.each(CASES)('$name v$version says so with a code that clients retry', async ({ key, version }) => {
     const codes = errorCodes(await ask(client, key, version)).filter((code) => code !== 0);
     // Those answer from metadata alone; the rest calls a port that fails.
-    const needsNobody = [3, 10, 18, 32, 60, 75].includes(key);
+    const needsNobody = [3, 10, 18, 32, 46, 60, 74, 75].includes(key);
     if (!needsNobody) {
       expect(codes.length).toBeGreaterThan(0);
       expect(codes.filter((code) => !isRetriable(code))).toEqual([]);

@@ -23,7 +23,7 @@ import type { GatewayConfig } from '../context/gateway-config';
 import { createGatewayRole, type GatewayRole } from '../gateway-role';
 
 const ORDERS = { name: 'orders', leaders: [1, 1] };
-const OFFSETS = { name: '__consumer_offsets', leaders: [1, 2, 1] };
+const OFFSETS = { name: '__consumer_offsets', leaders: [1, 2, 1], replicas: [[1], [2], [1]] };
 const CLUSTER: FakeCluster = { brokers: [{ id: 1 }, { id: 2, host: 'two', port: 9192 }], topics: [ORDERS, OFFSETS] };
 
 /** Groups by the partition of the offsets topic that is theirs. */
@@ -77,7 +77,7 @@ describe('coordinators', () => {
     const second = await client.request(findCoordinator, 2, { key: 'g' });
     expect(second).toMatchObject({ errorCode: 0, nodeId: 1 });
     expect(requests).toHaveLength(1);
-    expect(requests[0]?.topics[0]).toMatchObject({ name: '__consumer_offsets', partitions: 50, replicationFactor: -1 });
+    expect(requests[0]?.topics[0]).toMatchObject({ name: '__consumer_offsets', partitions: 50, replicationFactor: 1 });
     expect(requests[0]?.topics[0]?.configs).toEqual([
       { name: 'cleanup.policy', value: 'compact' },
       { name: 'compression.type', value: 'producer' },
@@ -223,6 +223,18 @@ describe('OffsetCommit', () => {
       [fakeTopicId('nope'), 100],
       [fakeTopicId('orders'), 0, 3],
     ]);
+  });
+
+  it('gives the coordinator offsets.commit.timeout.ms, and two seconds more to say that it was not enough', async () => {
+    const given: [number, number | undefined][] = [];
+    const timed: GroupPort['commitOffsets'] = async (request, context) => {
+      given.push([request.timeoutMs, context?.deadlineMs]);
+      return commitOffsets(request);
+    };
+    const client = await start({ commitOffsets: timed }, { config: { offsetsCommitTimeoutMs: 1234 } });
+    const topics = [{ name: 'orders', partitions: [partition(0)] }];
+    await client.request(offsetCommit, 9, { groupId: LED_HERE, memberId: 'm', topics });
+    expect(given).toEqual([[1234, 3234]]);
   });
 
   it('asks nobody where no partition exists', async () => {

@@ -1,5 +1,6 @@
-import type { Answer, RequestTurn } from '@streamline/runtime/gateway/connection';
+import type { Completion, RequestTurn } from '@streamline/runtime/gateway/connection';
 import { ConnectionEnd } from '@streamline/runtime/gateway/connection';
+import { failureFields } from '@streamline/wire/contracts/port-error';
 import { encodeResponse } from '@streamline/wire/kafka/frame';
 import type { Reader } from '@streamline/wire/kafka/codec/reader';
 import { WireError } from '@streamline/wire/kafka/codec/wire-error';
@@ -10,8 +11,8 @@ import { errorCodesOf } from './answer-errors';
 import { kafkaErrorOf, type FailureCodes, type KafkaError } from '../context/kafka-error';
 import type { RequestContext } from '../context/request-context';
 
-/** How one API is answered. */
-export interface HandlerDefinition<Request extends Fields, Response extends Fields> {
+/** What handlers say of an API beside how they answer it. */
+interface ApiDefinition<Request extends Fields, Response extends Fields> {
   readonly api: Api<Request, Response>;
   /** Fewer than the API's stable versions, where the others are not built. */
   readonly versions?: VersionRange;
@@ -23,13 +24,34 @@ export interface HandlerDefinition<Request extends Fields, Response extends Fiel
   readonly failures: FailureCodes;
   /** The handler counts the error codes of its answers itself, where looking through each would cost too much. */
   readonly countsErrors?: true;
+  /**
+   * The byte strings of its requests are views of memory that the next request is read to: it needs them no longer when
+   * `handle` or `start` returns, however late it answers. Others get copies.
+   */
+  readonly takesViews?: true;
+  /** The answer that says of the whole request that it failed. */
+  failure(request: ReadOf<Request>, error: KafkaError, context: RequestContext): WriteOf<Response>;
+}
+
+/** How one API is answered. */
+export interface HandlerDefinition<Request extends Fields, Response extends Fields> extends ApiDefinition<Request, Response> {
   /** Answers a request; `undefined` where the protocol has no answer. Throws KafkaError to fail the whole request. */
   handle(
     request: ReadOf<Request>,
     context: RequestContext,
   ): WriteOf<Response> | undefined | Promise<WriteOf<Response> | undefined>;
-  /** The answer that says of the whole request that it failed. */
-  failure(request: ReadOf<Request>, error: KafkaError, context: RequestContext): WriteOf<Response>;
+}
+
+/** The same for APIs of which every promise counts. */
+export interface ReplyingDefinition<Request extends Fields, Response extends Fields> extends ApiDefinition<Request, Response> {
+  /** Starts a request and sees to it that `reply` is called once; throws like `handle` where it has not been. */
+  start(request: ReadOf<Request>, context: RequestContext, reply: Reply<WriteOf<Response>>): void;
+}
+
+/** Takes what `handle` would return or throw. */
+export interface Reply<Response> {
+  send(response: Response | undefined): void;
+  fail(error: unknown): void;
 }
 
 /** A handler whose types are sealed: bytes in, bytes out. */
@@ -39,15 +61,36 @@ export interface Handler {
   readonly versions: VersionRange;
   readonly advertisedMin: number;
   readonly turn: RequestTurn;
+  /** See HandlerDefinition. */
+  readonly takesViews: boolean;
   /**
    * Reads the body, which the reader stands at, and starts the request: its effects have taken place when this returns.
-   * @throws ConnectionEnd, also by rejecting.
+   * @throws ConnectionEnd where the body cannot be read
    */
-  serve(reader: Reader, correlationId: number, context: RequestContext): Answer | undefined | Promise<Answer | undefined>;
+  serve(reader: Reader, correlationId: number, context: RequestContext, completion: Completion): void;
 }
 
 export function handler<Request extends Fields, Response extends Fields>(
   definition: HandlerDefinition<Request, Response>,
+): Handler {
+  return replyingHandler({
+    ...definition,
+    start(request, context, reply) {
+      const outcome = definition.handle(request, context);
+      if (outcome instanceof Promise) {
+        outcome.then(
+          (response) => reply.send(response),
+          (error: unknown) => reply.fail(error),
+        );
+      } else {
+        reply.send(outcome);
+      }
+    },
+  });
+}
+
+export function replyingHandler<Request extends Fields, Response extends Fields>(
+  definition: ReplyingDefinition<Request, Response>,
 ): Handler {
   const { api } = definition;
   const versions = definition.versions ?? api.stableVersions;
@@ -57,29 +100,58 @@ export function handler<Request extends Fields, Response extends Fields>(
     versions,
     advertisedMin: definition.advertisedMin ?? versions.min,
     turn: definition.turn ?? 'serial',
-    serve: (reader, correlationId, context) => serve(definition, reader, correlationId, context),
+    takesViews: definition.takesViews === true,
+    serve(reader, correlationId, context, completion) {
+      const request = readBody(api, reader, context.apiVersion);
+      new Exchange(definition, request, correlationId, context, completion).start();
+    },
   };
 }
 
-function serve<Request extends Fields, Response extends Fields>(
-  definition: HandlerDefinition<Request, Response>,
-  reader: Reader,
-  correlationId: number,
-  context: RequestContext,
-): Answer | undefined | Promise<Answer | undefined> {
-  const { api } = definition;
-  const request = readBody(api, reader, context.apiVersion);
-  const encode = (response: WriteOf<Response> | undefined): Answer | undefined => {
-    if (response === undefined) return undefined;
-    if (definition.countsErrors !== true) countErrors(api.key, response, context);
-    return encodeResponse(api, context.apiVersion, correlationId, response);
-  };
-  const fail = (error: unknown): Answer | undefined => encode(failed(definition, request, error, context));
-  try {
-    const outcome = definition.handle(request, context);
-    return outcome instanceof Promise ? outcome.then(encode).catch(fail) : encode(outcome);
-  } catch (error) {
-    return fail(error);
+/** One request on its way to the bytes of its answer. */
+class Exchange<Request extends Fields, Response extends Fields> implements Reply<WriteOf<Response>> {
+  constructor(
+    private readonly definition: ReplyingDefinition<Request, Response>,
+    private readonly request: ReadOf<Request>,
+    private readonly correlationId: number,
+    private readonly context: RequestContext,
+    private readonly completion: Completion,
+  ) {}
+
+  start(): void {
+    try {
+      this.definition.start(this.request, this.context, this);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  send(response: WriteOf<Response> | undefined): void {
+    let answer: Buffer[] | undefined;
+    try {
+      if (response !== undefined) answer = this.encode(response);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.completion.answer(answer);
+  }
+
+  fail(error: unknown): void {
+    let answer: Buffer[];
+    try {
+      answer = this.encode(failed(this.definition, this.request, error, this.context));
+    } catch (unanswerable) {
+      this.completion.fail(unanswerable);
+      return;
+    }
+    this.completion.answer(answer);
+  }
+
+  private encode(response: WriteOf<Response>): Buffer[] {
+    const { api, countsErrors } = this.definition;
+    if (countsErrors !== true) countErrors(api.key, response, this.context);
+    return encodeResponse(api, this.context.apiVersion, this.correlationId, response);
   }
 }
 
@@ -102,7 +174,7 @@ function readBody<Request extends Fields, Response extends Fields>(
 }
 
 function failed<Request extends Fields, Response extends Fields>(
-  definition: HandlerDefinition<Request, Response>,
+  definition: ApiDefinition<Request, Response>,
   request: ReadOf<Request>,
   thrown: unknown,
   context: RequestContext,
@@ -112,12 +184,10 @@ function failed<Request extends Fields, Response extends Fields>(
   const { metrics, log } = context.gateway;
   metrics.requestFailed(definition.api.key);
   if (error.cause !== undefined) {
-    const fields = { api: definition.api.name, version: context.apiVersion, code: error.code, error: describe(error.cause) };
-    log.write('error', `request-failed-${definition.api.name}`, fields, 'a request failed as a whole');
+    const failure = failureFields(error.cause);
+    const fields = { api: definition.api.name, version: context.apiVersion, code: error.code, ...failure };
+    const level = 'err' in failure ? 'error' : 'warn';
+    log.write(level, `request-failed-${definition.api.name}`, fields, 'a request failed as a whole');
   }
   return definition.failure(request, error, context);
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -23,11 +23,20 @@ import { alterConfigsHandler } from './33-alter-configs';
 import { describeLogDirsHandler } from './35-describe-log-dirs';
 import { createPartitionsHandler } from './37-create-partitions';
 import { deleteGroupsHandler } from './42-delete-groups';
+import { electLeadersHandler } from './43-elect-leaders';
 import { incrementalAlterConfigsHandler } from './44-incremental-alter-configs';
+import { alterPartitionReassignmentsHandler } from './45-alter-partition-reassignments';
+import { listPartitionReassignmentsHandler } from './46-list-partition-reassignments';
 import { offsetDeleteHandler } from './47-offset-delete';
+import { describeQuorumHandler } from './55-describe-quorum';
+import { updateFeaturesHandler } from './57-update-features';
 import { describeClusterHandler } from './60-describe-cluster';
 import { describeProducersHandler } from './61-describe-producers';
+import { unregisterBrokerHandler } from './64-unregister-broker';
+import { listConfigResourcesHandler } from './74-list-config-resources';
 import { describeTopicPartitionsHandler } from './75-describe-topic-partitions';
+import { addRaftVoterHandler } from './80-add-raft-voter';
+import { removeRaftVoterHandler } from './81-remove-raft-voter';
 import type { Handler } from './handler';
 
 /** Every API that is served, by ascending key. What is not here is not advertised. */
@@ -56,11 +65,20 @@ export const handlers: readonly Handler[] = [
   describeLogDirsHandler,
   createPartitionsHandler,
   deleteGroupsHandler,
+  electLeadersHandler,
   incrementalAlterConfigsHandler,
+  alterPartitionReassignmentsHandler,
+  listPartitionReassignmentsHandler,
   offsetDeleteHandler,
+  describeQuorumHandler,
+  updateFeaturesHandler,
   describeClusterHandler,
   describeProducersHandler,
+  unregisterBrokerHandler,
+  listConfigResourcesHandler,
   describeTopicPartitionsHandler,
+  addRaftVoterHandler,
+  removeRaftVoterHandler,
 ];
 
 /** What ApiVersions answers. */

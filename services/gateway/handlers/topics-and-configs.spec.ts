@@ -12,6 +12,7 @@ import { describeConfigs } from '@streamline/wire/kafka/apis/32-describe-configs
 import { alterConfigs } from '@streamline/wire/kafka/apis/33-alter-configs';
 import { describeLogDirs } from '@streamline/wire/kafka/apis/35-describe-log-dirs';
 import { createPartitions } from '@streamline/wire/kafka/apis/37-create-partitions';
+import { unregisterBroker } from '@streamline/wire/kafka/apis/64-unregister-broker';
 import { incrementalAlterConfigs } from '@streamline/wire/kafka/apis/44-incremental-alter-configs';
 import { describeCluster } from '@streamline/wire/kafka/apis/60-describe-cluster';
 import { describeProducers } from '@streamline/wire/kafka/apis/61-describe-producers';
@@ -26,7 +27,7 @@ const CLUSTER: FakeCluster = {
     { id: 3, fenced: true },
   ],
   topics: [
-    { name: 'orders', leaders: [1, 2, undefined] },
+    { name: 'orders', leaders: [1, 2, undefined], replicas: [[1, 3], [2], [2]] },
     { name: 'alpha', leaders: [1, 1] },
     { name: '__consumer_offsets', leaders: [1] },
   ],
@@ -143,6 +144,23 @@ describe('DeleteTopics', () => {
     const topics = [{ name: 'orders', topicId: fakeTopicId('orders') }];
     const answer = await client.request(deleteTopics, 6, { timeoutMs: 1, topics });
     expect(answer.responses[0]?.errorCode).toBe(42);
+  });
+});
+
+describe('UnregisterBroker', () => {
+  it('asks the controller, and is answered when its outcome can be seen here', async () => {
+    const client = await start({
+      unregisterBroker: async ({ brokerId }) => ({
+        error: brokerId === 7 ? { errorCode: 102, errorMessage: 'unknown' } : undefined,
+        metadataIndex: 9,
+      }),
+    });
+    expect(await client.request(unregisterBroker, 0, { brokerId: 2 })).toMatchObject({ errorCode: 0, errorMessage: null });
+    expect(bench.metadata.waited).toEqual([9]);
+    expect(await client.request(unregisterBroker, 0, { brokerId: 7 })).toMatchObject({
+      errorCode: 102,
+      errorMessage: 'unknown',
+    });
   });
 });
 
@@ -339,7 +357,7 @@ describe('DescribeTopicPartitions', () => {
     ]);
   });
 
-  it('names what does not exist with 3 or 17, and leaders that are not there with 5', async () => {
+  it('names what does not exist with 3 or 17; a partition without leader has leader -1 and no error, unlike in Metadata', async () => {
     const client = await start();
     const topics = [{ name: 'orders' }, { name: 'nope' }, { name: 'a/b' }];
     const answer = await client.request(describeTopicPartitions, 0, { topics });
@@ -352,7 +370,7 @@ describe('DescribeTopicPartitions', () => {
     expect(orders.map(({ errorCode, leaderId }) => [errorCode, leaderId])).toEqual([
       [0, 1],
       [0, 2],
-      [5, -1],
+      [0, -1],
     ]);
     expect(orders[0]).toMatchObject({ offlineReplicas: [3], eligibleLeaderReplicas: [], lastKnownElr: [] });
   });
@@ -418,7 +436,7 @@ describe('questions to logs', () => {
     ]);
   });
 
-  it('OffsetForLeaderEpoch and DescribeProducers ask the leader; others are 6', async () => {
+  it('OffsetForLeaderEpoch and DescribeProducers ask the storage of this broker; what it has no replica of is 6', async () => {
     const client = await start(
       {},
       {

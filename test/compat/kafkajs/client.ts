@@ -25,6 +25,7 @@ export function connect(clientId = 'kafkajs-spec'): Kafka {
     clientId,
     brokers: [inject('bootstrap')],
     logLevel: kafkajs.logLevel.NOTHING,
+    connectionTimeout: 60_000,
     retry: { initialRetryTime: 50, retries: 10 },
   });
 }

@@ -3,12 +3,14 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { unique } from '../../kit/names';
 import { CompressionTypes, connect, receive } from './client';
 
+const WITHIN_MS = 60_000;
+
 let kafka: Kafka;
 let producer: Producer;
 const consumers: Consumer[] = [];
 
 function consumer(groupId = unique('group')): Consumer {
-  const created = kafka.consumer({ groupId, sessionTimeout: 10_000, heartbeatInterval: 500, maxWaitTimeInMs: 200 });
+  const created = kafka.consumer({ groupId, sessionTimeout: 60_000, heartbeatInterval: 500, maxWaitTimeInMs: 200 });
   consumers.push(created);
   return created;
 }
@@ -128,14 +130,14 @@ describe('kafkajs consumer groups', () => {
       return member;
     }
     const first = await join();
-    await vi.waitFor(() => expect(assignments.get(first)?.length).toBe(4), 20_000);
+    await vi.waitFor(() => expect(assignments.get(first)?.length).toBe(4), WITHIN_MS);
     const second = await join();
     await vi.waitFor(() => {
       expect(assignments.get(first)?.length).toBe(2);
       expect(assignments.get(second)?.length).toBe(2);
-    }, 20_000);
+    }, WITHIN_MS);
     await second.disconnect();
-    await vi.waitFor(() => expect(assignments.get(first)?.length).toBe(4), 20_000);
+    await vi.waitFor(() => expect(assignments.get(first)?.length).toBe(4), WITHIN_MS);
   });
 
   it('seek, pause and resume', async () => {
@@ -150,10 +152,10 @@ describe('kafkajs consumer groups', () => {
         return Promise.resolve();
       },
     });
-    await vi.waitFor(() => expect(seen.length).toBe(3), 20_000);
+    await vi.waitFor(() => expect(seen.length).toBe(3), WITHIN_MS);
     seeking.seek({ topic, partition: 0, offset: '8' });
     seeking.resume([{ topic }]);
-    await vi.waitFor(() => expect(seen.slice(3)).toEqual(['8', '9']), 20_000);
+    await vi.waitFor(() => expect(seen.slice(3)).toEqual(['8', '9']), WITHIN_MS);
   });
 });
 

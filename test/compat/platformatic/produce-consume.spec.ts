@@ -1,10 +1,25 @@
-import { Admin, Consumer, Producer, stringDeserializers, stringSerializers, type Message } from '@platformatic/kafka';
+import {
+  Admin,
+  ConfigResourceTypes,
+  Consumer,
+  IncrementalAlterConfigOperationTypes,
+  Producer,
+  stringDeserializers,
+  stringSerializers,
+  type Message,
+} from '@platformatic/kafka';
 import { afterAll, describe, expect, inject, it } from 'vitest';
+import { eventually } from '../../kit/conditions';
 import { unique } from '../../kit/names';
 
 type TextProducer = Producer<string, string, string, string>;
 type TextConsumer = Consumer<string, string, string, string>;
 type TextMessage = Message<string, string, string, string>;
+
+const REBALANCED_WITHIN_MS = 60_000;
+
+/** Milliseconds since 1970 of a test's n-th record. */
+const timeOf = (n: number): bigint => 1_700_000_000_000n + BigInt(n) * 1_000n;
 
 const open: { close(force?: boolean): Promise<void> }[] = [];
 
@@ -13,7 +28,7 @@ afterAll(async () => {
 });
 
 function connection(clientId: string) {
-  return { clientId, bootstrapBrokers: [inject('bootstrap')], timeout: 10_000, retries: 5, retryDelay: 100 };
+  return { clientId, bootstrapBrokers: [inject('bootstrap')], timeout: 60_000, retries: 5, retryDelay: 100 };
 }
 
 function newProducer(): TextProducer {
@@ -40,6 +55,11 @@ function newAdmin(): Admin {
   const admin = new Admin(connection('platformatic-admin'));
   open.push(admin);
   return admin;
+}
+
+/** Ends a consumer, also one that is consuming. */
+async function leave(consumer: { close(force?: boolean): Promise<void> } | undefined): Promise<void> {
+  await consumer?.close(true);
 }
 
 async function consume(topic: string, count: number, consumer = newConsumer()): Promise<TextMessage[]> {
@@ -112,9 +132,143 @@ describe('@platformatic/kafka consumer groups', () => {
     }
     await stream.close();
   });
+
+  it('share the partitions of a topic, and take over those of a member that leaves', async () => {
+    const topic = unique('pf-rebalance');
+    const groupId = unique('group');
+    await newAdmin().createTopics({ topics: [topic], partitions: 4, replicas: 1 });
+    const members = [newConsumer(groupId), newConsumer(groupId)];
+    const received: TextMessage[] = [];
+    for (const member of members) {
+      const stream = await member.consume({ topics: [topic], mode: 'earliest', maxWaitTime: 200 });
+      stream.on('data', (message) => void received.push(message));
+    }
+    const shares = (): number[] =>
+      members.map(({ assignments }) => (assignments ?? []).reduce((sum, { partitions }) => sum + partitions.length, 0));
+    await eventually('each member has two partitions', () => shares().join() === '2,2', REBALANCED_WITHIN_MS);
+    const producer = newProducer();
+    const send = (round: string) => {
+      const messages = [0, 1, 2, 3].map((partition) => ({ topic, partition, value: `${round}${partition}` }));
+      return producer.send({ messages, acks: -1 });
+    };
+    // At least once: a rebalance may let a member read again what it has read.
+    const hasAll = (round: string) => (): boolean =>
+      [0, 1, 2, 3].every((partition) => received.some(({ value }) => value === `${round}${partition}`));
+    await send('a');
+    await eventually('both have read theirs', hasAll('a'), REBALANCED_WITHIN_MS);
+    await leave(members[0]);
+    await eventually('the other one has all partitions', () => shares()[1] === 4, REBALANCED_WITHIN_MS);
+    await send('b');
+    await eventually('the other one has read all', hasAll('b'), REBALANCED_WITHIN_MS);
+    await leave(members[1]);
+  });
+});
+
+describe('@platformatic/kafka positions', () => {
+  /** A topic with the records '0' to '9', a second of time apart. */
+  async function tenRecords(): Promise<string> {
+    const topic = unique('pf-position');
+    await newAdmin().createTopics({ topics: [topic], partitions: 1, replicas: 1 });
+    const messages = Array.from({ length: 10 }, (_, index) => ({ topic, value: String(index), timestamp: timeOf(index) }));
+    await newProducer().send({ messages, acks: -1 });
+    return topic;
+  }
+
+  it('start where a consumer is told to', async () => {
+    const topic = await tenRecords();
+    const offsets = [{ topic, partition: 0, offset: 7n }];
+    const stream = await newConsumer().consume({ topics: [topic], mode: 'manual', offsets, maxWaitTime: 200 });
+    const values: string[] = [];
+    for await (const { value } of stream) {
+      values.push(value);
+      if (values.length === 3) break;
+    }
+    await stream.close();
+    expect(values).toEqual(['7', '8', '9']);
+  });
+
+  it('are found by time', async () => {
+    const topic = await tenRecords();
+    const at = async (timestamp: bigint) => (await newConsumer().listOffsets({ topics: [topic], timestamp })).get(topic)?.[0];
+    expect(await at(timeOf(4))).toBe(4n);
+    expect(await at(timeOf(4) + 1n)).toBe(5n);
+    expect([await at(-2n), await at(-1n)]).toEqual([0n, 10n]);
+    const found = await newConsumer().listOffsetsWithTimestamps({ topics: [topic], timestamp: timeOf(6) });
+    expect(found.get(topic)?.get(0)).toMatchObject({ offset: 6n, timestamp: timeOf(6) });
+  });
+
+  it('stand still while a stream is paused', async () => {
+    const topic = await tenRecords();
+    const stream = await newConsumer().consume({ topics: [topic], mode: 'earliest', maxWaitTime: 100, highWaterMark: 1 });
+    const values: string[] = [];
+    stream.on('data', ({ value }) => {
+      values.push(value);
+      if (values.length === 4) stream.pause();
+    });
+    await eventually('four have come', () => values.length === 4);
+    // What would have come without the pause is there before this, which was asked for later.
+    await newConsumer().listOffsets({ topics: [topic] });
+    expect(values).toHaveLength(4);
+    stream.resume();
+    await eventually('the others have come', () => values.length === 10);
+    expect(values).toEqual(Array.from({ length: 10 }, (_, index) => String(index)));
+    await stream.close();
+  });
 });
 
 describe('@platformatic/kafka admin', () => {
+  it('describes and changes configs', async () => {
+    const admin = newAdmin();
+    const topic = unique('pf-configs');
+    await admin.createTopics({ topics: [topic], partitions: 1, replicas: 1 });
+    const resource = { resourceType: ConfigResourceTypes.TOPIC, resourceName: topic };
+    const retention = async () =>
+      (await admin.describeConfigs({ resources: [{ ...resource, configurationKeys: ['retention.ms'] }] }))[0]?.configs[0]?.value;
+    expect(await retention()).toBe('604800000');
+    const set = { name: 'retention.ms', value: '60000', configOperation: IncrementalAlterConfigOperationTypes.SET };
+    await admin.incrementalAlterConfigs({ resources: [{ ...resource, configs: [set] }] });
+    expect(await retention()).toBe('60000');
+    await admin.alterConfigs({ resources: [{ ...resource, configs: [{ name: 'retention.ms', value: '70000' }] }] });
+    expect(await retention()).toBe('70000');
+  });
+
+  it('adds partitions, deletes records, lists offsets', async () => {
+    const admin = newAdmin();
+    const topic = unique('pf-partitions');
+    await admin.createTopics({ topics: [topic], partitions: 1, replicas: 1 });
+    await admin.createPartitions({ topics: [{ name: topic, count: 3, assignments: null }] });
+    await newProducer().send({ messages: ['0', '1', '2'].map((value) => ({ topic, partition: 2, value })), acks: -1 });
+    const deleted = await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 2, offset: 2n }] }] });
+    expect(deleted[0]?.partitions[0]).toMatchObject({ partition: 2, lowWatermark: 2n });
+    const partitions = [0, 1, 2].map((partitionIndex) => ({ partitionIndex, timestamp: -2n }));
+    const [listed] = await admin.listOffsets({ topics: [{ name: topic, partitions }] });
+    const starts = listed?.partitions.toSorted((one, other) => one.partitionIndex - other.partitionIndex);
+    expect(starts?.map(({ offset }) => offset)).toEqual([0n, 0n, 2n]);
+  });
+
+  it('lists, changes and deletes the offsets of a group, and the group', async () => {
+    const admin = newAdmin();
+    const topic = unique('pf-offsets');
+    const groupId = unique('group');
+    await newProducer().send({ messages: ['0', '1', '2'].map((value) => ({ topic, value })), acks: -1 });
+    const consumer = newConsumer(groupId);
+    await consume(topic, 1, consumer);
+    await consumer.commit({ offsets: [{ topic, partition: 0, offset: 1n, leaderEpoch: 0 }] });
+    await consumer.close();
+    const committed = async () =>
+      (await admin.listConsumerGroupOffsets({ groups: [groupId] }))[0]?.topics[0]?.partitions[0]?.committedOffset;
+    expect(await committed()).toBe(1n);
+    await admin.alterConsumerGroupOffsets({
+      groupId,
+      topics: [{ name: topic, partitionOffsets: [{ partition: 0, offset: 3n }] }],
+    });
+    expect(await committed()).toBe(3n);
+    await admin.deleteConsumerGroupOffsets({ groupId, topics: [{ name: topic, partitionIndexes: [0] }] });
+    expect(await committed()).toBeUndefined();
+    await admin.deleteGroups({ groups: [groupId] });
+    expect((await admin.listGroups()).has(groupId)).toBe(false);
+  });
+
   it('creates, lists and deletes topics', async () => {
     const admin = newAdmin();
     const topic = unique('pf-admin');

@@ -1,35 +1,12 @@
 import { CLIENT_LINE } from '../scenarios/client';
 import { FETCH_LINE } from '../scenarios/fetch';
 import { CONNECTIONS_LINE, TOUCHED_LINE, WIDE_LINE } from '../scenarios/growth';
+import { BESIDE_LOAD_LINE, LATENCY_LINE } from '../scenarios/latency';
 import { PARTITIONS_LINE } from '../scenarios/partitions';
-import { LATENCY_LINE, PRODUCE_LINE, SMALL_LINE } from '../scenarios/produce';
+import { PRODUCE_LINE, SMALL_LINE } from '../scenarios/produce';
 import { DEFAULT_DURABILITY, type Durability } from '../scenarios/scenario';
 import { START_LINE } from '../scenarios/start';
-
-/** What to look up in the measurements. */
-export interface Figure {
-  readonly line: string;
-  readonly metric: string;
-  readonly durability: Durability;
-}
-
-/** One row of the table: our figure, Kafka's, and what their ratio (or ours alone) has to reach. */
-export interface Row {
-  readonly title: string;
-  readonly unit: string;
-  readonly better: 'higher' | 'lower';
-  readonly ours: Figure;
-  readonly theirs: Figure;
-  readonly atLeast?: number;
-  readonly aim?: number;
-  /** The bar is on our figure itself, not on the ratio. */
-  readonly absolute?: true;
-}
-
-export interface Section {
-  readonly title: string;
-  readonly rows: readonly Row[];
-}
+import { compare, type Row, type Section } from './section';
 
 const OURS = DEFAULT_DURABILITY.streamline;
 const THEIRS = DEFAULT_DURABILITY.kafka;
@@ -52,11 +29,6 @@ function produceSection(title: string, ours: Durability, theirs: Durability, bar
     }),
   );
   return { title, rows };
-}
-
-function compare(title: string, unit: string, better: Row['better'], line: string, metric: string, bar: Partial<Row> = {}): Row {
-  const ours = { line, metric, durability: OURS };
-  return { title, unit, better, ours, theirs: { line, metric, durability: THEIRS }, ...bar };
 }
 
 const cpuRows = (['fsync', 'page-cache'] as const).flatMap((durability) =>
@@ -133,8 +105,8 @@ const growthRows = [
   ...curve(CONNECTIONS_LINE, [1, 20, 1000], 'cpuMicrosPerRequest'),
 ];
 
-const percentile = (title: string, metric: string, bar: Partial<Row> = {}): Row =>
-  compare(title, 'ms', 'lower', LATENCY_LINE, metric, bar);
+const percentile = (title: string, metric: string, bar: Partial<Row> = {}, line = LATENCY_LINE): Row =>
+  compare(title, 'ms', 'lower', line, metric, bar);
 
 export const sections: readonly Section[] = [
   produceSection('produce: ours page-cache, Kafka as it comes', 'page-cache', THEIRS, PAGE_CACHE),
@@ -147,6 +119,14 @@ export const sections: readonly Section[] = [
       percentile('p50', 'p50Ms', { atLeast: 1.5, aim: 1 }),
       percentile('p99', 'p99Ms', { atLeast: 0.7, aim: 0.4 }),
       percentile('p99.9', 'p999Ms'),
+    ],
+  },
+  {
+    title: 'the same beside two streams of 64 KiB batches, with checkpoints all the while',
+    rows: [
+      percentile('p50', 'p50Ms', {}, BESIDE_LOAD_LINE),
+      percentile('p99', 'p99Ms', {}, BESIDE_LOAD_LINE),
+      percentile('the streams', 'mbPerSecond', { unit: 'MB/s', better: 'higher' }, BESIDE_LOAD_LINE),
     ],
   },
   { title: 'fetch', rows: [...fetchRows, ...fetchCpuRows] },

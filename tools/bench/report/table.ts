@@ -2,7 +2,7 @@ import pc from 'picocolors';
 import { median } from '../scenarios/percentiles';
 import type { Measurement } from '../scenarios/scenario';
 import type { ServerName } from '../server/server';
-import { sections, type Figure, type Row } from './bar';
+import type { Figure, Row, Section } from './section';
 
 /** A row with what was measured for it. */
 export interface Result {
@@ -17,7 +17,7 @@ export interface Result {
 }
 
 /** Every row for which at least one side was measured. Several measurements of the same count as their median. */
-export function results(measurements: readonly Measurement[]): Result[] {
+export function results(measurements: readonly Measurement[], sections: readonly Section[]): Result[] {
   return sections.flatMap(({ title, rows }) =>
     rows.flatMap((row): Result[] => {
       const ours = find(measurements, 'streamline', row.ours);

@@ -1,11 +1,10 @@
 import { produce } from '@streamline/wire/kafka/apis/00-produce';
 import { LoadConnection } from '../load/load-connection';
 import { batchOf, batchOfOne, produceAnswerReader, produceRing } from '../load/produce-load';
-import { runLoad, type LoadResult } from '../load/run-load';
+import { runLoad, runWrites, type LoadResult } from '../load/run-load';
 import type { Server } from '../server/server';
 import { readBatchHeader } from '@streamline/wire/records/batch-header';
 import type { KafkaControl } from '../load/kafka-control';
-import { LatencyLog } from './percentiles';
 import {
   DEFAULT_DURABILITY,
   GIGABYTE,
@@ -15,26 +14,29 @@ import {
   type Durability,
   type Measurement,
   type Scenario,
+  type Subject,
 } from './scenario';
 import { withTopic } from './topics';
 
-const BATCH_KIB = [16, 64, 256];
-const RECORD_BYTES = KIB;
-const IN_FLIGHT = 5;
+export const BATCH_KIB = [16, 64, 256];
+export const RECORD_BYTES = KIB;
+export const IN_FLIGHT = 5;
 const DURABILITIES: readonly Durability[] = ['fsync', 'page-cache'];
 
 export const PRODUCE_LINE = (kib: number, partitions: number): string =>
   `produce ${kib} KiB, ${partitions} partition${partitions === 1 ? '' : 's'}`;
 export const SMALL_LINE = 'produce 200 B a request, 6 partitions';
-export const LATENCY_LINE = 'one record, one in flight';
+
+/** At which port of 127.0.0.1 the leader of a partition is. */
+export type PortOf = (partition: number) => number;
 
 const SMALL_VALUE_BYTES = 200;
 const SMALL_IN_FLIGHT = 20;
 const SMALL_PARTITIONS = 6;
 
-/** A connection to each partition that keeps sending `batch`. */
+/** A connection to the leader of each partition, at the port that `portOf` tells, that keeps sending `batch`. */
 export async function openProducers(
-  server: Server,
+  portOf: PortOf,
   version: number,
   topic: string,
   partitions: number,
@@ -46,12 +48,12 @@ export async function openProducers(
     Array.from({ length: partitions }, (_, partition) => {
       const slots = Array.from({ length: inFlight }, () => partition);
       const ring = produceRing({ version, topic, partitions: slots, batch });
-      return LoadConnection.open({ port: server.port, ring, inFlight, read });
+      return LoadConnection.open({ port: portOf(partition), ring, inFlight, read });
     }),
   );
 }
 
-export function loadMetrics(result: LoadResult, server: Server): Record<string, number> {
+export function loadMetrics(result: LoadResult, server: Pick<Subject, 'residentBytes'>): Record<string, number> {
   return {
     mbPerSecond: result.payloadBytes / MEGABYTE / result.seconds,
     requestsPerSecond: result.requests / result.seconds,
@@ -62,10 +64,23 @@ export function loadMetrics(result: LoadResult, server: Server): Record<string, 
   };
 }
 
-export function measurementOf(line: string, server: Server, durability: Durability, result: LoadResult): Measurement {
-  const { startedAtMs, endedAtMs, foreignCores } = result;
+export function measurementOf(
+  line: string,
+  server: Pick<Subject, 'name' | 'residentBytes'>,
+  durability: Durability,
+  result: LoadResult,
+): Measurement {
+  const { startedAtMs, endedAtMs, foreignCores, machine } = result;
   const metrics = loadMetrics(result, server);
-  return { line, server: server.name, durability, metrics, foreignCores, window: { startedAtMs, endedAtMs } };
+  return {
+    line,
+    server: server.name,
+    durability,
+    metrics,
+    foreignCores,
+    machine: { ...machine },
+    window: { startedAtMs, endedAtMs },
+  };
 }
 
 async function produceLine(
@@ -76,8 +91,9 @@ async function produceLine(
 ): Promise<void> {
   await withTopic(server, { partitions: load.partitions, durability }, async (topic, control) => {
     const version = control.versionOf(produce);
-    const connections = await openProducers(server, version, topic, load.partitions, load.batch, load.inFlight);
-    const result = await runLoad(connections, server.pids, bench.times);
+    const connections = await openProducers(() => server.port, version, topic, load.partitions, load.batch, load.inFlight);
+    const run = bench.coldMemory ? runLoad : runWrites;
+    const result = await run(connections, server.pids, bench.times);
     await checkAllThere(control, topic, load, connections);
     bench.record(measurementOf(load.line, server, durability, result));
   });
@@ -124,31 +140,7 @@ export const smallScenario: Scenario = {
   },
 };
 
-export const latencyScenario: Scenario = {
-  name: 'latency',
-  summary: 'one record of 1 KiB with acks=all, one in flight: p50, p99, p99.9',
-  async run(bench) {
-    const batch = batchOfOne(KIB);
-    const log = new LatencyLog();
-    for (const durability of DURABILITIES) {
-      for (const server of bench.servers) await latencyLine(bench, server, durability, batch, log);
-    }
-  },
-};
-
-async function latencyLine(bench: Bench, server: Server, durability: Durability, batch: Buffer, log: LatencyLog): Promise<void> {
-  await withTopic(server, { partitions: 1, durability }, async (topic, control) => {
-    const ring = produceRing({ version: control.versionOf(produce), topic, partitions: [0], batch });
-    const read = produceAnswerReader(topic, batch.length);
-    const connection = await LoadConnection.open({ port: server.port, ring, inFlight: 1, read, onLatency: log.add });
-    const start = (): void => connection.start();
-    const result = await runLoad([connection], server.pids, bench.times, start, () => log.clear());
-    const measured = measurementOf(LATENCY_LINE, server, durability, result);
-    bench.record({ ...measured, metrics: { ...measured.metrics, ...log.percentiles() } });
-  });
-}
-
 /** The durability that a server has when nothing is configured. */
-export function defaultDurability(server: Server): Durability {
+export function defaultDurability(server: Pick<Subject, 'name'>): Durability {
   return DEFAULT_DURABILITY[server.name];
 }

@@ -76,7 +76,7 @@ async function loadUntil(server: Server, seconds: number, end: () => Promise<unk
   await control.waitForLeaders(TOPIC, PARTITIONS);
   const version = control.versionOf(produce);
   await control.close();
-  const connections = await openProducers(server, version, TOPIC, PARTITIONS, batchOf(BATCH_BYTES, KIB), IN_FLIGHT);
+  const connections = await openProducers(() => server.port, version, TOPIC, PARTITIONS, batchOf(BATCH_BYTES, KIB), IN_FLIGHT);
   for (const each of connections) each.start();
   await delay(seconds * 1000);
   await end();

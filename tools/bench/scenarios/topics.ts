@@ -37,7 +37,7 @@ export async function withTopic<Result>(
   }
 }
 
-async function settle(): Promise<void> {
+export async function settle(): Promise<void> {
   await delay(DELETED_FILES_LINGER_MS);
   await run('sync', []);
 }

@@ -58,6 +58,11 @@ export abstract class Server {
     return this.child?.pid === undefined ? [] : processTree(this.child.pid);
   }
 
+  get isRunning(): boolean {
+    const { child } = this;
+    return child?.pid !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
   get residentBytes(): number {
     return residentBytesOf(this.pids);
   }
@@ -108,8 +113,7 @@ export abstract class Server {
 
   private async firstAnswer(deadlineMs: number): Promise<void> {
     for (;;) {
-      const child = this.child;
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null || child.pid === undefined) {
+      if (!this.isRunning) {
         throw new Error(`${this.name} ended before it answered:\n${this.output}`);
       }
       if (await answersApiVersions(this.port)) return;

@@ -12,6 +12,10 @@ export interface StreamlineOptions {
   readonly flags?: readonly string[];
 }
 
+/** Kafka, HTTP and inter-broker. */
+const PORTS_EACH = 3;
+const INTERNAL = 2;
+
 /** One combined node, started as users start it. */
 export class StreamlineServer extends Server {
   readonly name = 'streamline';
@@ -25,7 +29,22 @@ export class StreamlineServer extends Server {
   }
 
   static async create(options: StreamlineOptions): Promise<StreamlineServer> {
-    return new StreamlineServer(await temporaryDirectory('streamline'), await freePorts(3), options);
+    return new StreamlineServer(await temporaryDirectory('streamline'), await freePorts(PORTS_EACH), options);
+  }
+
+  /** Nodes with the ids 1, 2, …, the first of which begins the cluster. */
+  static async createCluster(options: StreamlineOptions, count: number): Promise<StreamlineServer[]> {
+    const ports = await freePorts(count * PORTS_EACH);
+    const seed = `127.0.0.1:${ports[INTERNAL] ?? 0}`;
+    const ids = Array.from({ length: count }, (_, index) => index + 1);
+    return Promise.all(
+      ids.map(async (id) => {
+        const seeds = id === 1 ? [] : ['--seed-nodes', seed];
+        const flags = ['--cluster-node-id', String(id), ...seeds, ...(options.flags ?? [])];
+        const own = ports.slice((id - 1) * PORTS_EACH, id * PORTS_EACH);
+        return new StreamlineServer(await temporaryDirectory(`streamline-${id}`), own, { ...options, flags });
+      }),
+    );
   }
 
   async format(): Promise<void> {

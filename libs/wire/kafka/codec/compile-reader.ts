@@ -16,10 +16,15 @@ import { WireError } from './wire-error';
  *         const v0 = r.view.getInt16(p1);
  *         const v1 = r.view.getInt32(p1 + 2);
  *         f = 2;
- *         const n2 = r.notNull(r.arrayLength(2, true));
- *         const v2 = [];
- *         for (i = 0; i < n2; i++) v2.push(read1(r));
+ *         let v2 = null;
+ *         { const n = r.notNull(r.arrayLength(2));
+ *         let a;
+ *         i = 0;
+ *         if (n === 1) a = [read1(r)];
+ *         else { a = []; for (; i < n; i++) a.push(read1(r)); }
  *         i = -1;
+ *         v2 = a;
+ *         }
  *         return { acks: v0, timeoutMs: v1, topics: v2 };
  *       } catch (e) { throw $.locate(e, 'acks timeoutMs topics', '2 4 0', f, i); }
  *     }
@@ -90,8 +95,17 @@ class ReaderPrinter {
   private value(type: TypePlan, n: number, declare: 'const ' | ''): string[] {
     if (type.kind !== 'array') return [`${declare}v${n} = ${this.expression(type)};`];
     const element = type.element ?? fail();
-    const length = `r.${type.compact ? 'compactArrayLength' : 'arrayLength'}(${Math.max(1, leastBytes(element))}, ${isCounted(element)})`;
-    const elements = [`const a = [];`, `for (i = 0; i < n; i++) a.push(${this.expression(element)});`, 'i = -1;', `v${n} = a;`];
+    const length = `r.${type.compact ? 'compactArrayLength' : 'arrayLength'}(${Math.max(1, leastBytes(element))})`;
+    const read = this.expression(element);
+    // Most arrays have one element: a literal takes its place only, `push` makes room for seventeen.
+    const elements = [
+      `let a;`,
+      `i = 0;`,
+      `if (n === 1) a = [${read}];`,
+      `else { a = []; for (; i < n; i++) a.push(${read}); }`,
+      'i = -1;',
+      `v${n} = a;`,
+    ];
     const head = declare === '' ? [] : [`let v${n} = null;`];
     if (!type.nullable) return [...head, `{ const n = r.notNull(${length});`, ...elements, '}'];
     const assignNull = declare === '' ? [`v${n} = null;`] : [];
@@ -152,11 +166,6 @@ function fixedSource(type: TypePlan, position: string): string {
   if (type.kind === 'uuid') return `r.uuidAt(${position})`;
   if (type.kind === 'bool') return `r.view.getInt8(${position}) !== 0`;
   return `r.view.${GETTERS[type.kind] ?? fail()}(${position})`;
-}
-
-/** Whether an element is an object of its own on the heap. */
-function isCounted(type: TypePlan): boolean {
-  return fixedBytes(type) === undefined || type.kind === 'int64' || type.kind === 'uuid';
 }
 
 function fail(): never {

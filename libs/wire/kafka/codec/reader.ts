@@ -2,12 +2,18 @@ import { UUID_BYTES } from './primitives';
 import { WireError } from './wire-error';
 
 export interface ReaderLimits {
-  /** Structs, strings, byte strings, int64s and uuids in the arrays of one message, and its tagged fields, all together. */
+  /** Elements of all arrays of one message, and its tagged fields, together. */
   readonly maxElements: number;
 }
 
 /** Far beyond any honest request; bounds the heap that a hostile frame of 100 MB, or of 4, can claim to some hundred MB. */
 export const DEFAULT_LIMITS: ReaderLimits = { maxElements: 1_000_000 };
+
+/**
+ * Of a request: some broker code runs for each element, in one turn of the event loop, and 10 MB may hold millions. Far more
+ * than a node has partitions.
+ */
+export const REQUEST_LIMITS: ReaderLimits = { maxElements: 100_000 };
 
 const MAX_STRING_BYTES = 0x7fff;
 
@@ -24,7 +30,16 @@ export class Reader {
   end: number;
   private elementsLeft: number;
 
-  constructor(buf: Buffer, pos = 0, limits: ReaderLimits = DEFAULT_LIMITS) {
+  /**
+   * `copyBytes`: byte strings (`bytes`, `records`, unknown tagged fields) are copies, so that nothing that was read needs
+   * the frame any longer; else they are views of it.
+   */
+  constructor(
+    buf: Buffer,
+    pos = 0,
+    limits: ReaderLimits = DEFAULT_LIMITS,
+    private readonly copyBytes = false,
+  ) {
     this.buf = buf;
     this.view = new DataView(buf.buffer, buf.byteOffset, buf.length);
     this.pos = pos;
@@ -129,7 +144,8 @@ export class Reader {
 
   private blob(length: number): Buffer {
     const start = this.take(length);
-    return this.buf.subarray(start, start + length);
+    const view = this.buf.subarray(start, start + length);
+    return this.copyBytes ? Buffer.from(view) : view;
   }
 
   string(): string {
@@ -171,23 +187,22 @@ export class Reader {
   /**
    * The number of an array's elements, -1 for null, checked against what is left of the frame before anything is allocated.
    * `elementBytes`: the least that one takes on the wire, 1 for elements of no bytes (Kafka's own bound).
-   * `counted`: its elements are objects on the heap, which `ReaderLimits` bounds.
    */
-  arrayLength(elementBytes: number, counted: boolean): number {
+  arrayLength(elementBytes: number): number {
     const start = this.pos;
-    return this.checkCount(this.length(4), elementBytes, counted, start);
+    return this.checkCount(this.length(4), elementBytes, start);
   }
 
-  compactArrayLength(elementBytes: number, counted: boolean): number {
+  compactArrayLength(elementBytes: number): number {
     const start = this.pos;
-    return this.checkCount(this.varint() - 1, elementBytes, counted, start);
+    return this.checkCount(this.varint() - 1, elementBytes, start);
   }
 
-  private checkCount(count: number, elementBytes: number, counted: boolean, start: number): number {
+  private checkCount(count: number, elementBytes: number, start: number): number {
     const available = this.end - this.pos;
     if (count * elementBytes > available)
       throw new WireError('truncated', `array of ${count} elements, but only ${available} bytes are left`, start);
-    if (counted && count > 0) this.count(count, start);
+    if (count > 0) this.count(count, start);
     return count;
   }
 

@@ -48,9 +48,8 @@ export class Writer {
 
   /** The pieces of what was written since the last `finish`. */
   finish(): Buffer[] {
-    this.cut();
-    const { pieces } = this;
-    this.pieces = [];
+    const pieces = this.pieces.length === 0 && this.pos > this.start ? [this.written()] : this.allPieces();
+    this.start = this.pos;
     this.cutBytes = 0;
     this.lentBytes = 0;
     if (this.buf.length !== SLAB_BYTES || this.buf.length - this.pos < LEAST_ROOM_BYTES) this.replace(SLAB_BYTES);
@@ -73,7 +72,7 @@ export class Writer {
 
   reset(): void {
     this.pos = this.start;
-    this.pieces = [];
+    if (this.pieces.length > 0) this.pieces = [];
     this.cutBytes = 0;
     this.lentBytes = 0;
     this.openTags = 0;
@@ -82,7 +81,7 @@ export class Writer {
 
   /** What was written since the last `finish`, in a buffer of its own. */
   copy(): Buffer {
-    return Buffer.concat([...this.pieces, this.buf.subarray(this.start, this.pos)]);
+    return Buffer.concat([...this.pieces, this.written()]);
   }
 
   /** Makes room for `size` bytes and returns where in `buf` and `view` they go. */
@@ -110,9 +109,21 @@ export class Writer {
     this.pos = 0;
   }
 
+  /** What was written since the last cut. */
+  private written(): Buffer {
+    return this.buf.subarray(this.start, this.pos);
+  }
+
+  private allPieces(): Buffer[] {
+    this.cut();
+    const { pieces } = this;
+    this.pieces = [];
+    return pieces;
+  }
+
   private cut(): void {
     if (this.pos === this.start) return;
-    this.pieces.push(this.buf.subarray(this.start, this.pos));
+    this.pieces.push(this.written());
     this.cutBytes += this.pos - this.start;
     this.start = this.pos;
   }
@@ -319,14 +330,25 @@ function varintBytes(value: number): number {
 /** Lent to one frame at a time; undefined while it is lent. */
 let idle: Writer | undefined;
 
-/** Lends the process's writer, whose slabs its frames share. What `write` leaves unfinished is discarded. */
-export function withWriter<T>(write: (writer: Writer) => T): T {
+/** Lends the process's writer, whose slabs its frames share, until it is given back; to another caller meanwhile, a new one. */
+export function lendWriter(): Writer {
   const writer = idle ?? new Writer();
   idle = undefined;
+  return writer;
+}
+
+/** Takes a writer back; what it left unfinished is discarded. */
+export function giveWriterBack(writer: Writer): void {
+  writer.reset();
+  idle = writer;
+}
+
+/** Lends a writer to `write`. On hot paths the pair above saves the closure. */
+export function withWriter<T>(write: (writer: Writer) => T): T {
+  const writer = lendWriter();
   try {
     return write(writer);
   } finally {
-    writer.reset();
-    idle = writer;
+    giveWriterBack(writer);
   }
 }

@@ -1,4 +1,5 @@
-import { compressFrameSync, uncompressSync } from 'lz4-napi';
+import type * as Lz4 from 'lz4-napi';
+import { addonOnFirstUse } from './addon';
 import { runDecoder, tooLarge, unreadable } from './codec-error';
 import { xxh32Short } from './xxh32';
 
@@ -18,6 +19,8 @@ const STORED_BIT = 0x8000_0000;
 const MIN_MATCH_BYTES = 4;
 const WINDOW_BYTES = 64 * 1024;
 
+const addon = addonOnFirstUse<typeof Lz4>('lz4-napi');
+
 interface FrameHeader {
   readonly blocksAt: number;
   readonly maxBlockBytes: number;
@@ -29,7 +32,7 @@ interface FrameHeader {
 
 /** One frame of independent 64 KiB blocks without content size: what Java's reader accepts. */
 export function lz4Compress(data: Buffer): Buffer {
-  return compressFrameSync(data);
+  return addon().compressFrameSync(data);
 }
 
 /** A block within the data, and where what it decodes to goes. */
@@ -139,6 +142,7 @@ function decodeInto(output: Buffer, data: Buffer, block: Block): void {
   data.copy(sized, 4, block.at, block.at + block.length);
   const windowAt = Math.max(block.frameOutputAt, block.outputAt - WINDOW_BYTES);
   const window = block.isLinked && windowAt < block.outputAt ? output.subarray(windowAt, block.outputAt) : undefined;
+  const { uncompressSync } = addon();
   const decoded = runDecoder('lz4', () => uncompressSync(sized, window));
   if (decoded.length !== block.size) {
     throw unreadable('lz4', `a block decodes to ${decoded.length} bytes, its tokens say ${block.size}`);

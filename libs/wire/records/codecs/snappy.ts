@@ -1,4 +1,5 @@
-import { compressSync, uncompressSync } from 'snappy';
+import type * as Snappy from 'snappy';
+import { addonOnFirstUse } from './addon';
 import { runDecoder, tooLarge, unreadable } from './codec-error';
 
 /**
@@ -13,8 +14,11 @@ const XERIAL_MAGIC = XERIAL_HEADER.subarray(0, 8);
 const BLOCK_BYTES = 32 * 1024;
 const LENGTH_BYTES = 4;
 
+const addon = addonOnFirstUse<typeof Snappy>('snappy');
+
 /** Compresses into xerial blocks of 32 KiB, as Java's clients do. */
 export function snappyCompress(data: Buffer): Buffer {
+  const { compressSync } = addon();
   const parts: Buffer[] = [XERIAL_HEADER];
   for (let at = 0; at < data.length; at += BLOCK_BYTES) {
     const block = compressSync(data.subarray(at, at + BLOCK_BYTES));
@@ -47,6 +51,7 @@ export function snappyDecompress(data: Buffer, maxBytes: number): Buffer {
 
 function decompressBlock(block: Buffer, remainingBytes: number, maxBytes: number): Buffer {
   if (declaredSize(block) > remainingBytes) throw tooLarge('snappy', maxBytes);
+  const { uncompressSync } = addon();
   return runDecoder('snappy', () => {
     const decoded = uncompressSync(block, { asBuffer: true });
     return typeof decoded === 'string' ? Buffer.from(decoded) : decoded;

@@ -1,4 +1,5 @@
-import { Decoder, Encoder } from '@toondepauw/node-zstd';
+import type * as Zstd from '@toondepauw/node-zstd';
+import { addonOnFirstUse } from './addon';
 import { runDecoder, tooLarge } from './codec-error';
 import { readZstdFrame, skipZstdSkippable, zstdPrefix } from './zstd-frame';
 import type { ZstdFrame } from './zstd-frame';
@@ -9,17 +10,18 @@ const MAX_PARTIAL_DECODES = 64;
 /** ... and how many times the limit these parts may decode to in total: a hostile frame costs no more time than that. */
 const MAX_PARTIAL_WORK = 8;
 
-const decoder = new Decoder();
+const addon = addonOnFirstUse<typeof Zstd>('@toondepauw/node-zstd');
+let decoder: Zstd.Decoder | undefined;
 /** One for each level in use; an administrator may try many. */
 const ENCODERS_MAX = 32;
-const encoders = new Map<number, Encoder>();
+const encoders = new Map<number, Zstd.Encoder>();
 
 /** `level` -131072 to 22, 3 by default. */
 export function zstdCompress(data: Buffer, level: number = DEFAULT_LEVEL): Buffer {
   let encoder = encoders.get(level);
   if (encoder === undefined) {
     if (encoders.size >= ENCODERS_MAX) encoders.clear();
-    encoder = new Encoder(level);
+    encoder = new (addon().Encoder)(level);
     encoders.set(level, encoder);
   }
   return encoder.encodeSync(data);
@@ -44,10 +46,15 @@ export function zstdDecompress(data: Buffer, maxBytes: number): Buffer {
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts, totalBytes);
 }
 
+function decode(frame: Buffer): Buffer {
+  const native = (decoder ??= new (addon().Decoder)());
+  return runDecoder('zstd', () => native.decodeSync(frame));
+}
+
 function decodeFrame(data: Buffer, frame: ZstdFrame, remainingBytes: number, maxBytes: number): Buffer {
   if (frame.leastBytes > remainingBytes) throw tooLarge('zstd', maxBytes);
   if (frame.mostBytes <= remainingBytes) {
-    return runDecoder('zstd', () => decoder.decodeSync(data.subarray(frame.start, frame.end)));
+    return decode(data.subarray(frame.start, frame.end));
   }
   let decoded: Buffer = Buffer.alloc(0);
   let blockCount = 0;
@@ -55,7 +62,7 @@ function decodeFrame(data: Buffer, frame: ZstdFrame, remainingBytes: number, max
   for (let attempt = 0; attempt < MAX_PARTIAL_DECODES && workBytes <= MAX_PARTIAL_WORK * maxBytes; attempt += 1) {
     const prefix = zstdPrefix(data, frame, blockCount, remainingBytes - decoded.length);
     if (prefix.blockCount === blockCount) break;
-    decoded = runDecoder('zstd', () => decoder.decodeSync(prefix.bytes));
+    decoded = decode(prefix.bytes);
     if (decoded.length > remainingBytes) break;
     workBytes += decoded.length;
     if (prefix.isWhole) return decoded;
