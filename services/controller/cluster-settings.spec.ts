@@ -36,7 +36,11 @@ function running(state: MetadataState, id: number, rack: string): void {
   const directoryId = `directory${id}`.padEnd(22, '0') as DirectoryId;
   const registration = { brokerId, incarnationId: 'i', clusterId, directoryId, endpoints: [], rack, features: OUR_FEATURES };
   const nextIndex = (state.index + 1) as MetadataIndex;
-  const { entries } = registerBroker(state, { ...registration, previousBrokerEpoch: -1, sameBoot: true, storageIsNew: false }, nextIndex);
+  const { entries } = registerBroker(
+    state,
+    { ...registration, previousBrokerEpoch: -1, sameBoot: true, storageIsNew: false },
+    nextIndex,
+  );
   for (const records of entries) state.apply((state.index + 1) as MetadataIndex, records);
   const brokerEpoch = state.brokers.get(brokerId)?.epoch ?? (0 as BrokerEpoch);
   const heartbeat = { brokerId, brokerEpoch, appliedMetadataIndex: state.index, wantFence: false, wantShutdown: false };

@@ -51,7 +51,7 @@ function page(metrics: readonly Metric[]): string {
     '',
     'Names end in their base unit; counters end in `_total`. What differs by process carries the label `process` (its roles), what there is one of for each topic, partition, group, API, state or journal carries a label of that name.',
     '',
-    'To watch first (`deploy/alerts.yml` has rules for Prometheus): `streamline_node_healthy`, `streamline_controller_leader_id` (-1: nobody leads), `streamline_controller_committed_index` against `streamline_controller_applied_index` (a growing difference: the state machine lags), `streamline_cluster_partitions_leaderless` and `streamline_log_partitions_offline` (above 0: partitions cannot be used), `streamline_journal_commit_duration_seconds` (the disk), `streamline_group_lag`.',
+    'To watch first (`deploy/alerts.yml` has rules for Prometheus): `streamline_node_healthy`, `streamline_controller_leader_id` (-1: nobody leads), `streamline_controller_committed_index` against `streamline_controller_applied_index` (a growing difference: the state machine lags), `streamline_cluster_partitions_leaderless` and `streamline_log_partitions_offline` (above 0: partitions cannot be used, or are copied anew in a while; the log says which, and what can be done), `streamline_journal_commit_duration_seconds` (the disk), `streamline_group_lag`.',
     '',
     ...sections,
   ].join('\n');
