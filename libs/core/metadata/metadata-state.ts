@@ -15,7 +15,7 @@ const NO_CONFIGS: ReadonlyMap<string, string> = new Map();
 const NO_NODES: readonly NodeId[] = Object.freeze([]);
 /** How many different replica lists are shared between partitions; beyond that they get lists of their own. */
 const SHARED_LISTS_MAX = 4096;
-/** More than are removed while a command is tried again. */
+/** Ids of removed topics that are remembered; of more it is only known that there were some. */
 const REMOVED_TOPICS_MAX = 10_000;
 
 /** What applying a stretch of the log touched. */
@@ -37,6 +37,7 @@ export function nothingTouched(): TouchedMetadata {
 interface Draft {
   readonly topics: Map<TopicId, PartitionImage[]>;
   readonly configs: Map<string, Map<string, string>>;
+  readonly index: MetadataIndex;
 }
 
 /**
@@ -57,7 +58,10 @@ export class MetadataState implements MetadataImage {
   readonly #features = new Map<string, number>();
   readonly #configs = new Map<string, ReadonlyMap<string, string>>();
   readonly #lists = new Map<NodeId | string, readonly NodeId[]>();
-  readonly #removedTopics = new Set<TopicId>();
+  /** The last that were removed, and when. */
+  readonly #removedTopics = new Map<TopicId, MetadataIndex>();
+  /** What was removed up to there is not known any more. */
+  #removalsForgottenTo = 0 as MetadataIndex;
 
   get index(): MetadataIndex {
     return this.#index;
@@ -87,9 +91,18 @@ export class MetadataState implements MetadataImage {
     return this.#features;
   }
 
-  /** Whether a topic with this id was removed lately: of many, the last; none that were before a snapshot was taken in. */
-  wasRemoved(id: TopicId): boolean {
-    return this.#removedTopics.has(id);
+  /**
+   * Whether there may have been a topic with this id that is gone. `drawnAt`: the id is younger than that index. Of what was removed before a
+   * snapshot was taken in, or long ago, nothing is known.
+   */
+  mayHaveRemoved(id: TopicId, drawnAt: MetadataIndex): boolean {
+    return this.#removedTopics.has(id) || (!this.#topics.has(id) && drawnAt < this.#removalsForgottenTo);
+  }
+
+  /** Of this state, which was made from what is in the other one now, the removals that the other one knows. */
+  takeRemovals(other: MetadataState): void {
+    for (const [id, index] of other.#removedTopics) this.#removedTopics.set(id, index);
+    this.#removalsForgottenTo = other.#removalsForgottenTo;
   }
 
   dynamicConfigs(type: ConfigResourceType, name: string): ReadonlyMap<string, string> {
@@ -111,7 +124,8 @@ export class MetadataState implements MetadataImage {
   /** Replays what was committed at `index` (or, of a snapshot, at or before it). Tells in `touched` what that changed. */
   apply(index: MetadataIndex, records: readonly MetadataRecord[], touched: TouchedMetadata = nothingTouched()): void {
     if (index < this.#index) throw new Error(`Metadata goes back: index ${index} after ${this.#index}`);
-    const draft: Draft = { topics: new Map(), configs: new Map() };
+    if (this.#index === 0) this.#removalsForgottenTo = index;
+    const draft: Draft = { topics: new Map(), configs: new Map(), index };
     for (const record of records) this.#replay(record, draft, touched);
     for (const [id, partitions] of draft.topics) {
       this.#topics.set(id, { ...this.#topic(id), partitions });
@@ -203,9 +217,12 @@ export class MetadataState implements MetadataImage {
   #removeTopic(id: TopicId, draft: Draft): void {
     const { name } = this.#topic(id);
     this.#topics.delete(id);
-    this.#removedTopics.add(id);
+    this.#removedTopics.set(id, draft.index);
     const [oldest] = this.#removedTopics;
-    if (this.#removedTopics.size > REMOVED_TOPICS_MAX && oldest !== undefined) this.#removedTopics.delete(oldest);
+    if (this.#removedTopics.size > REMOVED_TOPICS_MAX && oldest !== undefined) {
+      this.#removedTopics.delete(oldest[0]);
+      this.#removalsForgottenTo = oldest[1];
+    }
     this.#topicIdsByName.delete(name);
     const key = collisionKey(name);
     if (key !== undefined) this.#namesByCollisionKey.delete(key);

@@ -510,6 +510,32 @@ describe('MetadataState', () => {
     });
   });
 
+  it('remembers topics that are gone: of many the last, and of none those before it was made', () => {
+    const REMEMBERED = 10_000;
+    const ids = Array.from({ length: REMEMBERED + 1 }, (_, n) => id22('topic', n) as TopicId);
+    const [first, second] = ids as [TopicId, TopicId];
+    const state = new MetadataState();
+    const at = (index: number): MetadataIndex => index as MetadataIndex;
+    state.apply(at(5), []);
+    expect([state.mayHaveRemoved(first, at(4)), state.mayHaveRemoved(first, at(5))]).toEqual([true, false]);
+    for (const [n, topicId] of ids.entries()) {
+      state.apply(at(10 + n), [{ kind: 'topic', topicId, name: `t${n}` }]);
+      if (n === 0) expect(state.mayHaveRemoved(first, at(4)), 'it is there').toBe(false);
+      state.apply(at(10 + n), [{ kind: 'removeTopic', topicId }]);
+    }
+    const drawn = (topicId: TopicId, index: number): boolean => state.mayHaveRemoved(topicId, at(index));
+    expect(drawn(first, 9), 'forgotten, as is all that was removed by then').toBe(true);
+    expect([drawn(second, 10), drawn(ids.at(-1) ?? first, 10)]).toEqual([true, true]);
+    expect(drawn(id22('never', 0) as TopicId, 10)).toBe(false);
+    const later = new MetadataState();
+    later.apply(at(20_000), []);
+    later.takeRemovals(state);
+    expect([later.mayHaveRemoved(second, at(10)), later.mayHaveRemoved(id22('never', 0) as TopicId, at(10))]).toEqual([
+      true,
+      false,
+    ]);
+  });
+
   it('refuses records that cannot come from its own log', () => {
     const { state } = one();
     const apply = (record: MetadataRecord) => () => state.apply((state.index + 1) as MetadataIndex, [record]);

@@ -67,6 +67,7 @@ export class CommandLoop {
     const { committed } = this.options;
     const state = new MetadataState();
     state.apply(committed.applied.index, [...snapshotRecords(captureImage(committed.state))]);
+    state.takeRemovals(committed.state);
     this.#state = state;
   }
 

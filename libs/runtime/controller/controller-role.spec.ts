@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { MetadataState } from '@streamline/core/metadata/metadata-state';
 import type { MetadataRecord } from '@streamline/core/metadata/records';
+import { ErrorCode } from '@streamline/core/types/error-code';
 import type { LeaderEpoch, MetadataIndex, NodeId, PartitionIndex, TopicId } from '@streamline/core/types/ids';
 import type { FollowMetadataResponse } from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
 import { FollowingReplica } from '../metadata/following-replica';
@@ -159,10 +160,13 @@ describe('ControllerRole', () => {
   });
 
   it('never gives a topic the id of one that was removed: the command that created it may come again', async () => {
-    const { role } = await new ControllerKit().start();
+    const kit = new ControllerKit();
+    const running = await kit.start();
+    const { role } = running;
     await startBroker(role);
     const topicId = 'topictopictopictopic00';
-    const command = { topics: [{ ...topic('t'), topicId }], validateOnly: false, timeoutMs: 1_000 };
+    const drawnAtIndex = role.replica.image.index;
+    const command = { topics: [{ ...topic('t'), topicId }], validateOnly: false, timeoutMs: 1_000, drawnAtIndex };
     expect((await role.createTopics(command)).topics).toMatchObject([{ topicId }]);
     expect((await role.createTopics(command)).topics).toMatchObject([{ topicId, error: { errorCode: 0 } }]);
     await role.deleteTopics({ topics: [{ name: 't' }], timeoutMs: 1_000 });
@@ -170,6 +174,36 @@ describe('ControllerRole', () => {
     expect(again).toMatchObject({ error: { errorCode: 0 } });
     expect(again?.topicId).not.toBe(topicId);
     expect(role.replica.image.topicIdsByName.get('t')).toBe(again?.topicId);
+
+    // A leader that begins anew, from what it has on disk, knows nothing of the removal; of ids that are younger than that it does.
+    await role.deleteTopics({ topics: [{ name: 't' }], timeoutMs: 1_000 });
+    await kit.stop(running);
+    const later = await kit.start();
+    const [third] = (await later.role.createTopics(command)).topics;
+    expect(third).toMatchObject({ error: { errorCode: 0 } });
+    expect(third?.topicId).not.toBe(topicId);
+    const youngId = 'youngyoungyoungyoung00';
+    const young = { ...command, topics: [{ ...topic('u'), topicId: youngId }], drawnAtIndex: later.role.replica.image.index };
+    expect((await later.role.createTopics(young)).topics).toMatchObject([{ topicId: youngId }]);
+    await kit.stop(later);
+  });
+
+  it('knows what was removed before a change of the membership came between its commands', async () => {
+    const kit = new ControllerKit();
+    const { role, opened } = await kit.start();
+    await startBroker(role);
+    const topicId = 'topictopictopictopic00';
+    const drawnAtIndex = role.replica.image.index;
+    const command = { topics: [{ ...topic('t'), topicId }], validateOnly: false, timeoutMs: 1_000, drawnAtIndex };
+    await role.createTopics(command);
+    await role.deleteTopics({ topics: [{ name: 't' }], timeoutMs: 1_000 });
+    const { propose } = opened.log;
+    opened.log.propose = () => Promise.reject(new NotLeaderError('deposed'));
+    await expect(create(role, topic('v'))).rejects.toMatchObject({ code: 'unavailable' });
+    opened.log.propose = propose.bind(opened.log);
+    const [again] = (await role.createTopics(command)).topics;
+    expect(again).toMatchObject({ error: { errorCode: 0 } });
+    expect(again?.topicId).not.toBe(topicId);
   });
 
   it('answers REQUEST_TIMED_OUT when the deadline passes, and refuses what its queue has no room for', async () => {
@@ -278,6 +312,24 @@ describe('ControllerRole', () => {
     expect(stateOfBroker(role)).toBe('Dead');
     await until(() => expired.length > 0);
     expect(expired).toEqual([NODE]);
+  });
+
+  it('registers no broker that is kept out, also where its registration came before', async () => {
+    const kit = new ControllerKit();
+    const running = await kit.start();
+    const { role } = running;
+    const codeOf = async (asked: ReturnType<ControllerRole['registerBroker']>) => (await asked).error?.errorCode;
+    await startBroker(role);
+    const onItsWay = role.registerBroker(registration('second'));
+    const [letIn, letInToo] = [role.keepOut(NODE), role.keepOut(NODE)];
+    expect(await codeOf(onItsWay)).toBe(ErrorCode.BROKER_ID_NOT_REGISTERED);
+    expect(await role.removeBroker(NODE, false)).toMatchObject({ error: undefined });
+    letIn();
+    expect(await codeOf(role.registerBroker(registration('third')))).toBe(ErrorCode.BROKER_ID_NOT_REGISTERED);
+    expect(role.replica.image.brokers.size).toBe(0);
+    letInToo();
+    expect(await codeOf(role.registerBroker(registration('fourth')))).toBe(ErrorCode.NONE);
+    await kit.stop(running);
   });
 
   it('takes a broker out of the cluster, with force where it holds partitions', async () => {

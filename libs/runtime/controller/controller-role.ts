@@ -4,6 +4,7 @@ import { createPartitions, deleteTopics } from '@streamline/core/metadata/alter-
 import { BALANCE_CONFIG, BALANCE_INTERVAL_CONFIG } from '@streamline/core/metadata/broker-config-definitions';
 import { clusterConfigInteger, clusterConfigText } from '@streamline/core/metadata/broker-configs';
 import { BrokerSessions } from '@streamline/core/metadata/broker-sessions';
+import type { RegisterBroker, RegistrationAnswer } from '@streamline/core/metadata/brokers';
 import { brokerGone, brokerHeartbeat, registerBroker, unregisterBroker } from '@streamline/core/metadata/brokers';
 import type { Incarnation } from '@streamline/core/metadata/broker-suspicions';
 import { BrokerSuspicions } from '@streamline/core/metadata/broker-suspicions';
@@ -11,7 +12,7 @@ import type { BootstrapCluster } from '@streamline/core/metadata/cluster';
 import { allocateProducerIds, bootstrapCluster } from '@streamline/core/metadata/cluster';
 import type { CreatedTopic } from '@streamline/core/metadata/create-topics';
 import { createTopics } from '@streamline/core/metadata/create-topics';
-import { failure, splitRecords } from '@streamline/core/metadata/decision';
+import { answerOnly, failure, splitRecords } from '@streamline/core/metadata/decision';
 import type { Failure } from '@streamline/core/metadata/decision';
 import { cancelDrain, drainBroker, replaceForgottenReplicas } from '@streamline/core/metadata/drain-broker';
 import { BALANCED_PER_RUN_MAX, balanceLeaders, electLeaders } from '@streamline/core/metadata/elect-leaders';
@@ -22,7 +23,7 @@ import type { Removal } from '@streamline/core/metadata/remove-broker';
 import { removeBroker } from '@streamline/core/metadata/remove-broker';
 import { supportOfNodes, updateFeatures } from '@streamline/core/metadata/update-features';
 import { ErrorCode } from '@streamline/core/types/error-code';
-import type { BrokerEpoch, ClusterId, DirectoryId, NodeId, TopicId } from '@streamline/core/types/ids';
+import type { BrokerEpoch, ClusterId, DirectoryId, MetadataIndex, NodeId, TopicId } from '@streamline/core/types/ids';
 import type { Cancel, Clock } from '@streamline/runtime/ports/clock';
 import type { Random } from '@streamline/runtime/ports/random';
 import type * as wire from '@streamline/wire/contracts/generated/streamline/controller/v1/controller';
@@ -97,6 +98,8 @@ export class ControllerRole implements ControllerPort {
   #cancelTick: Cancel = () => undefined;
   /** Of each broker that this leader was asked to drain, the partitions that it held at first: for the progress alone. */
   readonly #heldAtFirst = new Map<NodeId, number>();
+  /** Brokers that leave right now, by how many commands. */
+  readonly #keptOut = new Map<NodeId, number>();
   /** When leaderships were last given back to preferred leaders, monotonic. */
   #balancedMs = 0;
   #isFatal = false;
@@ -152,11 +155,12 @@ export class ControllerRole implements ControllerPort {
 
   async createTopics(request: wire.CreateTopicsRequest, context?: CallContext): Promise<wire.CreateTopicsResponse> {
     const { validateOnly } = request;
+    const drawnAt = (request.drawnAtIndex ?? 0) as MetadataIndex;
     const topics = request.topics.map((topic) => mapping.toNewTopic(topic, this.#topicIdFor(topic)));
     // Of a command that comes again, what it had created may be gone by now: a node that was away still has the records of that id (S-2).
     const decide: Decide<readonly CreatedTopic[]> = (state) => {
       const fresh = topics.map((topic) =>
-        state.wasRemoved(topic.topicId) ? { ...topic, topicId: newTopicId(this.deps.random) } : topic,
+        state.mayHaveRemoved(topic.topicId, drawnAt) ? { ...topic, topicId: newTopicId(this.deps.random) } : topic,
       );
       return createTopics(state, { topics: fresh, validateOnly });
     };
@@ -217,12 +221,11 @@ export class ControllerRole implements ControllerPort {
       throw error;
     }
     const registration = command;
-    if (!this.deps.isMember(registration.brokerId, registration.directoryId)) {
-      const message = `Node ${registration.brokerId} with directory ${registration.directoryId} is not a member of the cluster: it was removed, or has not joined yet.`;
-      // Not for good: one that was removed finds out by its own controller, and one that joins is a member soon.
-      return refused(failure(ErrorCode.BROKER_ID_NOT_REGISTERED, message));
-    }
-    const outcome = await this.#submit((state, nextIndex) => registerBroker(state, registration, nextIndex), context);
+    const decide: Decide<RegistrationAnswer> = (state, nextIndex) => {
+      const error = this.#outsider(registration);
+      return error === undefined ? registerBroker(state, registration, nextIndex) : answerOnly({ error });
+    };
+    const outcome = await this.#submit(decide, context);
     if (outcome.kind === 'failed') return refused(outcome.failure);
     if (outcome.answer.error !== undefined) return refused(outcome.answer.error);
     const { brokerEpoch, possiblyLost } = outcome.answer;
@@ -230,6 +233,16 @@ export class ControllerRole implements ControllerPort {
     this.#suspicions.heard(registration.brokerId);
     if (possiblyLost > 0) this.deps.events.onPossibleLoss(registration.brokerId, possiblyLost);
     return { error: mapping.toError(undefined), brokerEpoch, metadataIndex: outcome.index };
+  }
+
+  /** Not for good: one that was removed finds out by its own controller, and one that joins is a member soon. */
+  #outsider({ brokerId, directoryId }: RegisterBroker): Failure | undefined {
+    if (this.#keptOut.has(brokerId)) {
+      return failure(ErrorCode.BROKER_ID_NOT_REGISTERED, `Node ${brokerId} is being removed from the cluster.`);
+    }
+    if (this.deps.isMember(brokerId, directoryId)) return undefined;
+    const message = `Node ${brokerId} with directory ${directoryId} is not a member of the cluster: it was removed, or has not joined yet.`;
+    return failure(ErrorCode.BROKER_ID_NOT_REGISTERED, message);
   }
 
   async brokerHeartbeat(request: wire.BrokerHeartbeatRequest, context?: CallContext): Promise<wire.BrokerHeartbeatResponse> {
@@ -307,6 +320,16 @@ export class ControllerRole implements ControllerPort {
     const outcome = await this.#submit((state) => removeBroker(state, { brokerId, force }), context);
     if (force && outcome.kind === 'done') this.#replaceForgottenReplicas();
     return outcome.kind === 'failed' ? outcome.failure : outcome.answer;
+  }
+
+  /** Until what it returns is called this controller registers no broker of that id. */
+  keepOut(brokerId: NodeId): () => void {
+    this.#keptOut.set(brokerId, (this.#keptOut.get(brokerId) ?? 0) + 1);
+    return () => {
+      const left = (this.#keptOut.get(brokerId) ?? 1) - 1;
+      if (left > 0) this.#keptOut.set(brokerId, left);
+      else this.#keptOut.delete(brokerId);
+    };
   }
 
   /** Moves the replicas of a broker that is to leave to others (see the decision); asked again it tells how far that is. */

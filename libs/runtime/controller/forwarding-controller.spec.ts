@@ -106,12 +106,16 @@ describe('a command that is forwarded', () => {
   it('that creates topics names their ids, the same when it is sent again: what it created is not there already', async () => {
     const asked: (string | undefined)[] = [];
     const created = (topicId = '') => ({ name: 't', topicId, error: undefined, partitions: 1, replicationFactor: 1 });
-    const createTopics: ControllerPort['createTopics'] = ({ topics }) => {
+    const drawnAt: (number | undefined)[] = [];
+    const createTopics: ControllerPort['createTopics'] = ({ topics, drawnAtIndex }) => {
       asked.push(topics[0]?.topicId);
+      drawnAt.push(drawnAtIndex);
+      node.index = 30;
       if (asked.length === 1) return Promise.reject(new PortError('unavailable', 'the connection broke'));
       return Promise.resolve({ topics: topics.map(({ topicId }) => created(topicId)), metadataIndex: 0 });
     };
     const node = new Follower({ 'host1:9093': { createTopics } });
+    node.index = 12;
     const topics = [{ name: 't', partitions: 1, replicationFactor: 1, assignments: [], configs: [] }];
     const answered = node.controller.createTopics({ topics, validateOnly: false, timeoutMs: 1_000 });
     await node.pass(1_000);
@@ -119,6 +123,16 @@ describe('a command that is forwarded', () => {
     expect(asked).toHaveLength(2);
     expect(asked[0]).toMatch(/^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/);
     expect(asked[1]).toBe(asked[0]);
+    expect(drawnAt, 'what it had seen when it drew them').toEqual([12, 12]);
+    const [told] = asked;
+    void node.controller.createTopics({
+      topics: topics.map((topic) => ({ ...topic, topicId: told })),
+      validateOnly: false,
+      timeoutMs: 1_000,
+      drawnAtIndex: 5,
+    });
+    await node.pass(10);
+    expect([asked[2], drawnAt[2]], 'of another node').toEqual([told, 5]);
   });
 
   it('has one deadline for all of it: attempts, and the wait until its effect is seen here', async () => {

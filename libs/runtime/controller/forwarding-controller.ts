@@ -53,11 +53,22 @@ type Answered<Name extends Command> = Awaited<ReturnType<ControllerPort[Name]>>;
 export class ForwardingController implements ControllerPort {
   constructor(private readonly options: ForwardingControllerOptions) {}
 
-  /** Topics get their ids here, so that a request which is sent again finds what it has created. */
+  /** Topics get their ids here, so that a request which is sent again finds what it has created; one that comes from another node has them. */
   createTopics(request: wire.CreateTopicsRequest, context?: CallContext): Promise<wire.CreateTopicsResponse> {
     const { random } = this.options;
     const topics = request.topics.map((topic) => ({ ...topic, topicId: topic.topicId ?? newTopicId(random) }));
-    return this.#command('createTopics', { ...request, topics }, context);
+    const drawnAtIndex = request.drawnAtIndex ?? this.#shownIndex();
+    return this.#command('createTopics', { ...request, topics, drawnAtIndex }, context);
+  }
+
+  /** 0 where this node is not part of a cluster yet. */
+  #shownIndex(): number {
+    try {
+      return this.options.local().replica.image.index;
+    } catch (error) {
+      if (error instanceof PortError) return 0;
+      throw error;
+    }
   }
 
   deleteTopics(request: wire.DeleteTopicsRequest, context?: CallContext): Promise<wire.DeleteTopicsResponse> {

@@ -36,6 +36,10 @@ class Bench {
   readonly drains: number[] = [];
   readonly kept: number[] = [];
   readonly removals: [nodeId: number, force: boolean][] = [];
+  /** Brokers that may not register now. */
+  readonly keptOut = new Set<number>();
+  /** Called as its broker is taken out of the metadata. */
+  onRemoval: () => void = () => undefined;
   readonly operations: MembershipOperations;
 
   constructor(nodeIds: readonly number[] = [1, 2, 3], differing: Parameters<typeof memberOf>[1] = {}) {
@@ -68,7 +72,12 @@ class Bench {
         },
         remove: (nodeId, force) => {
           this.removals.push([nodeId, force]);
+          this.onRemoval();
           return Promise.resolve(this.removal);
+        },
+        keepOut: (nodeId) => {
+          this.keptOut.add(nodeId);
+          return () => this.keptOut.delete(nodeId);
         },
       },
       unsupported: (told) => unsupportedFinalized({ features: new Map([['metadata.version', 2]]) }, told),
@@ -382,11 +391,22 @@ describe('adding a member', () => {
 describe('removing a member', () => {
   const HELD: PartitionNames = { total: 12, names: Array.from({ length: 12 }, (_, n) => `orders-${n}`) };
 
-  it('takes it out of the consensus first, then its broker out of the metadata', async () => {
+  it('forgets its broker first, and keeps it out until it is no member', async () => {
     const bench = new Bench();
+    const members = (): number[] => bench.consensus.members().map(({ nodeId }) => nodeId);
+    let atRemoval: readonly [number[], number[]] | undefined;
+    bench.onRemoval = () => (atRemoval = [members(), [...bench.keptOut]]);
     expect(await bench.remove(3)).toMatchObject({ outcome: MembershipOutcome.DONE, lostPartitions: [] });
-    expect(bench.consensus.members().map(({ nodeId }) => nodeId)).toEqual([1, 2]);
-    expect(bench.removals).toEqual([[3, false]]);
+    expect(atRemoval).toEqual([[1, 2, 3], [3]]);
+    expect([members(), bench.removals, [...bench.keptOut]]).toEqual([[1, 2], [[3, false]], []]);
+  });
+
+  it('by force takes it out of the consensus first, also where nothing is on it', async () => {
+    const bench = new Bench();
+    let members = 0;
+    bench.onRemoval = () => (members = bench.consensus.members().length);
+    expect(await bench.remove(3, { force: true })).toMatchObject({ outcome: MembershipOutcome.DONE });
+    expect([members, bench.removals]).toEqual([2, [[3, true]]]);
   });
 
   it('moves the replicas that are on it first, tells how far that is, and removes it when none is left', async () => {
@@ -439,28 +459,26 @@ describe('removing a member', () => {
     expect(bench.removals).toEqual([[3, true]]);
   });
 
-  it('names a topic that was placed on it meanwhile, and finishes when it is repeated with force', async () => {
+  it('moves away what was placed on it meanwhile, as a member as before', async () => {
     const bench = new Bench();
     const held = { total: 1, names: ['late-0'] };
-    bench.registered.add(3);
     bench.removal = { error: { errorCode: 42, message: 'it holds' }, held, lost: NONE };
-    const refused = await bench.remove(3);
-    expect([refused.outcome, refused.reason]).toEqual([
-      MembershipOutcome.HOLDS_PARTITIONS,
-      'Node 3 holds replicas of 1 partitions: late-0',
-    ]);
-    bench.held = held;
-    expect(await bench.remove(3)).toMatchObject({ outcome: MembershipOutcome.UNDER_WAY });
-    bench.removal = { error: undefined, held, lost: held };
-    expect(await bench.remove(3, { force: true })).toMatchObject({
-      outcome: MembershipOutcome.DONE,
-      lostPartitions: ['late-0'],
-    });
-    expect(bench.consensus.changes, 'out of the consensus once').toHaveLength(1);
+    bench.onRemoval = () => (bench.held = held);
+    expect(await bench.remove(3)).toMatchObject({ outcome: MembershipOutcome.UNDER_WAY, partitionsLeft: 1 });
+    expect([bench.drains, bench.consensus.changes, [...bench.keptOut]]).toEqual([[3], [], []]);
   });
 
-  it('says what to do where the metadata could not be changed', async () => {
+  it('stays a member whose broker may register where the metadata could not be changed', async () => {
     const bench = new Bench();
+    bench.removal = { errorCode: 7, message: 'Timed out.' };
+    expect(await bench.remove(3)).toMatchObject({ outcome: MembershipOutcome.FAILED, reason: 'Timed out.' });
+    expect([bench.consensus.changes, [...bench.keptOut]]).toEqual([[], []]);
+  });
+
+  it('finishes what ended between the consensus and the metadata, and says so where it cannot', async () => {
+    const bench = new Bench([1, 2]);
+    bench.registered.add(3);
+    expect(await bench.remove(3)).toMatchObject({ outcome: MembershipOutcome.DONE });
     bench.removal = { errorCode: 7, message: 'Timed out.' };
     const { outcome, reason } = await bench.remove(3);
     expect(outcome).toBe(MembershipOutcome.FAILED);
@@ -488,14 +506,14 @@ describe('removing a member', () => {
     expect(bench.removals).toEqual([]);
   });
 
-  it('says why the consensus refuses, and leaves the broker alone', async () => {
+  it('says why the consensus refuses, and lets the broker register again', async () => {
     const bench = new Bench();
     bench.consensus.changeReplies.push({ kind: 'unknown' });
     expect(await bench.remove(3)).toMatchObject({
       outcome: MembershipOutcome.FAILED,
       reason: 'leadership was lost meanwhile: the change may or may not come to pass',
     });
-    expect(bench.removals).toEqual([]);
+    expect([...bench.keptOut]).toEqual([]);
   });
 });
 

@@ -59,6 +59,8 @@ export interface BrokerRemoval {
   keep(nodeId: NodeId): Promise<number | Failure>;
   /** Forgets the broker; a failure is that of the command itself. */
   remove(nodeId: NodeId, force: boolean): Promise<Removal | Failure>;
+  /** From here on, until what it returns is called, this leader lets no broker of that id register. */
+  keepOut(nodeId: NodeId): () => void;
 }
 
 type JoinAnswer = Pick<wire.JoinResponse, 'outcome' | 'reason'>;
@@ -170,6 +172,7 @@ export class MembershipOperations {
     }
     if (member !== undefined && keepAsLearner) return this.#removeVote(member);
     if (brokers.partitionsOf(nodeId).total > 0 && !force) return this.#drain(nodeId);
+    if (member !== undefined && !force) return this.#removeEmpty(member);
     if (member !== undefined) {
       const reply = await this.#change({ kind: 'remove', id: idOf(member) });
       if (reply.kind !== 'done') return notRemoved(MembershipOutcome.FAILED, reasonOf(reply));
@@ -213,7 +216,26 @@ export class MembershipOperations {
     return { ...NOTHING_REMOVED, outcome: MembershipOutcome.DONE };
   }
 
-  /** Only once the node is no member: before, it would register again. */
+  /**
+   * Its broker is forgotten first, where nothing is on it at that moment, and does not come back before the node is no member: whatever
+   * was placed on it in between would go with it.
+   */
+  async #removeEmpty(member: LogMember): Promise<wire.RemoveMemberResponse> {
+    const { brokers } = this.options;
+    const letIn = brokers.keepOut(member.nodeId);
+    try {
+      const removal = await brokers.remove(member.nodeId, false);
+      if ('errorCode' in removal) return notRemoved(MembershipOutcome.FAILED, removal.message);
+      if (removal.error !== undefined) return await this.#drain(member.nodeId);
+      const reply = await this.#change({ kind: 'remove', id: idOf(member) });
+      if (reply.kind !== 'done') return notRemoved(MembershipOutcome.FAILED, reasonOf(reply));
+      return { ...NOTHING_REMOVED, outcome: MembershipOutcome.DONE };
+    } finally {
+      letIn();
+    }
+  }
+
+  /** Behind the removal of the member: before, its broker would register again. */
   async #forgetBroker(nodeId: NodeId, force: boolean): Promise<wire.RemoveMemberResponse> {
     const removal = await this.options.brokers.remove(nodeId, force);
     if ('errorCode' in removal) {

@@ -164,6 +164,7 @@ function brokersOf(role: ControllerRole): BrokerRemoval {
     drain: (nodeId) => role.drainBroker(nodeId),
     keep: (nodeId) => role.cancelDrain(nodeId),
     remove: (nodeId, force) => role.removeBroker(nodeId, force),
+    keepOut: (nodeId) => role.keepOut(nodeId),
   };
 }
 

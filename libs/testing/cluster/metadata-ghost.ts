@@ -55,6 +55,8 @@ const COMPARED_EVERY = 16;
 /** The metadata as the committed log says it is, index by index. */
 export class MetadataGhost implements Invariant {
   readonly current = new MetadataState();
+  /** By the last committed configuration. */
+  members: readonly VoterId[] = [];
   /** `#images[i]` is the image at index i. */
   readonly #images: WholeImage[] = [captureImage(this.current)];
   #invariants: readonly MetadataInvariant[] = [];
@@ -101,6 +103,7 @@ export class MetadataGhost implements Invariant {
 
   #configured({ configuration, index }: Entry): void {
     if (configuration === undefined) return;
+    this.members = configuration.members.map(({ id }) => id);
     for (const invariant of this.#invariants) invariant.configured?.(configuration, index);
   }
 }

@@ -83,7 +83,7 @@ const MEMBERSHIP_BUGS: readonly PlantedClusterBug[] = [
   ),
   bug(
     'tells a node of its removal before that is committed (found by this simulator)',
-    [81, 15],
+    [140, 15],
     [
       'controller/membership-service',
       'if (!(await consensus.confirmLeadership(CONFIRM_MS)) || consensus.isChanging) return undefined;',

@@ -4,8 +4,6 @@ import { ClusterCounters } from '@streamline/testing/cluster/counters';
 const ELSEWHERE: ReadonlySet<string> = new Set<keyof ClusterCounters>([
   'demotions',
   'removalsRefused',
-  'removalsNoticed',
-  'removedRejoins',
   'invitations',
   'startsRefused',
   'otherSeeds',
@@ -73,6 +71,7 @@ export class DataCounters extends ClusterCounters {
   preferredElections = 0;
   minIsrChanges = 0;
   movesCancelled = 0;
+  removalsCalledOff = 0;
   /** Of topics with page-cache durability. */
   writesInPageCache = 0;
   uncleanElections = 0;

@@ -30,6 +30,8 @@ export interface NemesisSurroundings {
   readonly machines: readonly ClusterMachine[];
   readonly network: Network;
   readonly administrator: Administrator;
+  /** Somebody takes a node out of the cluster, or goes on with it. */
+  changeMembers(): void;
   /** Somebody deletes the first records of a partition. */
   deleteRecords(): void;
   /** Machines that lead some partition of the clients' topic, by the committed metadata. */
@@ -54,6 +56,7 @@ export class Nemesis {
 
   start(): void {
     for (const [fault, intervalMs] of this.all.plan.faultIntervalsMs) this.#every(intervalMs, () => this.#do(fault));
+    this.#every(this.all.plan.membershipIntervalMs, () => this.all.changeMembers());
   }
 
   stop(): void {
@@ -62,6 +65,7 @@ export class Nemesis {
   }
 
   #every(meanMs: number, run: () => void): void {
+    if (meanMs === Infinity) return;
     this.all.events.after(-Math.log(1 - this.all.random.next()) * meanMs, () => {
       if (this.#isStopped) return;
       run();

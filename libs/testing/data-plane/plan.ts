@@ -6,7 +6,7 @@ import type { LogLimits } from '@streamline/runtime/log/log-limits';
 import type { ReplicationLimits } from '@streamline/runtime/replication/replication-limits';
 import { DEFAULT_REPLICATION_LIMITS } from '@streamline/runtime/replication/replication-limits';
 import type { NetworkProfile } from '@streamline/testing/raft/plan';
-import type { SeededRandom } from '@streamline/testing/time/seeded-random';
+import { SeededRandom } from '@streamline/testing/time/seeded-random';
 
 export const FAULTS = [
   'kill',
@@ -34,6 +34,13 @@ export const FAULTS = [
   'recreated-topic',
   'more-partitions',
 ] as const;
+
+/** Where nodes leave and come back, so often. */
+const MEMBERSHIP_INTERVAL_MS = [300, 1_500] as const;
+const MEMBERSHIP_CHANCE = 0.8;
+const ONE_MORE_CHANCE = 0.2;
+/** Whatever is drawn for it leaves all else of a plan as it is. */
+export const MEMBERSHIP_SALT = 0x6d656d62;
 export type Fault = (typeof FAULTS)[number];
 
 export interface TopicPlan {
@@ -83,6 +90,8 @@ export interface DataPlan {
   readonly safetyMs: number;
   /** Mean time between two faults of a kind; kinds that are not in it do not happen. */
   readonly faultIntervalsMs: ReadonlyMap<Fault, number>;
+  /** Mean time between two commands to take a node out of the cluster, or to keep it; Infinity: there are none. */
+  readonly membershipIntervalMs: number;
 }
 
 const FAULT_INTERVALS_MS: Readonly<Record<Fault, readonly [number, number]>> = {
@@ -149,7 +158,16 @@ export function drawPlan(random: SeededRandom): DataPlan {
     requestTimeoutMs: random.pick([500, 1_000, 2_000]),
     safetyMs: random.integer(5_000, 12_000),
     faultIntervalsMs,
+    membershipIntervalMs: Infinity,
   };
+}
+
+/** With nodes that leave and come back, in clusters where replicas can go to others; what takes a disk away does nothing else besides. */
+export function withMembership(plan: DataPlan, seed: number): DataPlan {
+  const random = new SeededRandom(seed ^ MEMBERSHIP_SALT);
+  const nodes = plan.nodes + (plan.nodes === 3 && random.chance(ONE_MORE_CHANCE) ? 1 : 0);
+  if (nodes === 3 || plan.faultIntervalsMs.has('wiped-disk') || !random.chance(MEMBERSHIP_CHANCE)) return plan;
+  return { ...plan, nodes, membershipIntervalMs: random.integer(...MEMBERSHIP_INTERVAL_MS) };
 }
 
 /** Whether there is a topic that comes and goes. */

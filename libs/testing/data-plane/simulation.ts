@@ -54,12 +54,13 @@ import { OwnTopic } from './invariants/own-topic';
 import { whatIsLeftOver, whatReplicasLack, whatStartsLack } from './invariants/whole-replicas';
 import type { FinalPartition } from './judgement';
 import { judgeLogs } from './judgement';
+import { MemberAdministrator } from './member-administrator';
 import { Nemesis } from './nemesis';
 import { PartitionStatistics } from './partition-statistics';
 import { PartitionView } from './partition-view';
 import { PeerNetwork } from './peer-network';
 import type { DataPlan } from './plan';
-import { drawPlan, hasBriefTopic } from './plan';
+import { drawPlan, hasBriefTopic, MEMBERSHIP_SALT, withMembership } from './plan';
 import { Producer } from './producer';
 import { Reader } from './reader';
 import type { DataCode } from './shipped-code';
@@ -113,6 +114,7 @@ export class DataSimulation {
   /** The last storage sides of each directory. */
   readonly #storages = new Map<string, StorageSide[]>();
   readonly #administrator: TopicAdministrator;
+  readonly #members: MemberAdministrator;
   readonly #clients: readonly Client[];
   readonly #deleter: Deleter;
   readonly #nemesis: Nemesis;
@@ -124,7 +126,7 @@ export class DataSimulation {
 
   constructor(private readonly options: SimulationOptions) {
     this.#random = new SeededRandom(options.seed);
-    this.plan = { ...drawPlan(this.#random), ...options.plan };
+    this.plan = { ...withMembership(drawPlan(this.#random), options.seed), ...options.plan };
     const { plan, counters } = this;
     this.#partitions = new PartitionView(plan, this.#machines, () => this.#metadata.current);
     this.#truth = new Truth(plan.topic, counters, (error) => this.#break(error));
@@ -153,6 +155,16 @@ export class DataSimulation {
       tell,
       broken,
     });
+    this.#members = new MemberAdministrator({
+      counters,
+      random: new SeededRandom(options.seed ^ MEMBERSHIP_SALT).fork(),
+      events: this.#events,
+      machines: this.#machines,
+      canLose: ({ id }) => canLoseDisk(this.#ghost, id),
+      isMember: ({ id }) => this.#metadata.members.includes(id),
+      tell,
+      broken,
+    });
     const world = this.#world();
     this.#deleter = new Deleter(world, 'd0');
     this.#clients = [...this.#makeClients(world), this.#deleter];
@@ -164,6 +176,7 @@ export class DataSimulation {
       machines: this.#machines,
       network: this.#network,
       administrator: this.#administrator,
+      changeMembers: () => this.#members.changeMembers(),
       deleteRecords: () => this.#deleter.delete(),
       partitionLeaders: () => this.#partitions.leaders(),
       clientIds: () => this.#clients.map(({ networkId }) => networkId),
@@ -438,6 +451,7 @@ export class DataSimulation {
   /** Down machines are started, and logs that failed and may be the last are given another chance, once there are no more faults. */
   #mend(): void {
     if (this.#isOver) return;
+    this.#members.mend();
     if (this.#isHealing) {
       for (const machine of this.#machines) {
         const side = machine.process?.broker;
