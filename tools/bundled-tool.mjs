@@ -2,6 +2,7 @@
  * Tools that are written in TypeScript beside the product: bundled when they are run, so that they use its sources as they are.
  */
 import { build } from 'esbuild';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -10,7 +11,7 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 /** Bundles `main.ts` of a folder, and programs beside it that it starts, into dist/<name>; returns what main.ts exports. */
 export async function loadTool(name, folder, programs = []) {
   const outdir = path.join(root, 'dist', name);
-  await build({
+  const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: ['main.ts', ...programs].map((file) => path.join(folder, file)),
     outdir,
@@ -24,7 +25,17 @@ export async function loadTool(name, folder, programs = []) {
     sourcemap: 'inline',
     sourcesContent: false,
     logLevel: 'warning',
+    write: false,
   });
+  for (const { path: file, contents } of outputFiles) replaceFile(file, contents);
   process.setSourceMapsEnabled(true);
   return import(pathToFileURL(path.join(outdir, 'main.mjs')).href);
+}
+
+/** Whole or not at all: another start of the same tool may be reading it. */
+function replaceFile(file, contents) {
+  const next = `${file}.${process.pid}`;
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(next, contents);
+  renameSync(next, file);
 }
